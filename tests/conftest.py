@@ -1,0 +1,17 @@
+"""What every test shares: 64-bit JAX on the CPU, strict ranks, and a generator seeded from the test's own name."""
+
+import zlib
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A generator that is the same in every run and different in every test."""
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
