@@ -1,0 +1,68 @@
+"""Tests and notebook cells that need a fetched data set or Chromium are skipped by name where it is missing.
+
+`MCBOOK_REQUIRE=browser,data` names what this machine has to have: there a skip is a failure.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+TAG = "data-"  # a notebook's cell tagged `data-speech` runs on the fetched set `speech`
+
+
+def required(kind: str) -> bool:
+    return kind in os.environ.get("MCBOOK_REQUIRE", "").split(",")
+
+
+def data_sets(item: pytest.Item) -> list[str]:
+    """The fetched data sets that a test (by its marker) or a notebook's cell (by its tags) needs."""
+    marked = [name for mark in item.iter_markers("data") for name in mark.args]
+    tags = getattr(item, "cell", {}).get("metadata", {}).get("tags", [])
+    return marked + [tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG)]
+
+
+def missing_data(item: pytest.Item) -> str | None:
+    names_needed = data_sets(item)
+    if not names_needed:
+        return None
+    from mcbook import data  # not at the top: jaxtyping instruments mcbook after this file is read
+
+    missing = [name for name in names_needed if not data.available(name)]
+    if not missing:
+        return None
+    names = " ".join(missing)
+    return f"the data set {names} is not here: python -m mcbook.data fetch {names}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    reason = missing_data(item)
+    if reason and required("data"):
+        pytest.fail(reason, pytrace=False)
+    if reason and not hasattr(item, "cell"):
+        pytest.skip(reason)
+    if (
+        reason
+    ):  # the cell says in words that its data is missing: it has to run, but not to say what is stored
+        item.options["check"] = False  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    yield
+    reason = hasattr(item, "cell") and missing_data(item)
+    if reason:
+        pytest.skip(f"ran, but its output was not compared: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and item.get_closest_marker("browser")
+        and required("browser")
+    ):
+        report.outcome, report.longrepr = "failed", f"required, but skipped: {report.longrepr}"
+    return report
