@@ -244,36 +244,43 @@ def built(root):
     """A build folder with all that a build leaves."""
     for name in (".doctrees", "html", ".jupyter_cache"):
         (root / "_build" / name).mkdir(parents=True, exist_ok=True)
+    (root / "_build" / ".doctrees" / "environment.pickle").touch()
     stamps = Stamps(root / "_build" / "stamps.json")
     stamps.put("run", "r1")
     stamps.put("pages", "p1")
     return stamps
 
 
+def left_of(root):
+    """What a build would still find: the executed notebooks, what Sphinx has read, the pages."""
+    things = ("html", ".jupyter_cache", ".doctrees/environment.pickle")
+    return {Path(name).name for name in things if (root / "_build" / name).exists()}
+
+
 @pytest.mark.parametrize(
     ("run", "pages", "force", "left"),
     [
-        ("r1", "p1", False, {".doctrees", "html", ".jupyter_cache"}),  # nothing changed: Sphinx decides
+        (
+            "r1",
+            "p1",
+            False,
+            {"environment.pickle", "html", ".jupyter_cache"},
+        ),  # nothing changed: Sphinx decides
         ("r1", "p2", False, {".jupyter_cache"}),  # an extension or the configuration changed: no execution
-        ("r2", "p2", False, set()),  # mcbook or the data at hand changed: execute again
+        ("r2", "p2", False, set()),  # the pins or the data at hand changed: execute again
         ("r1", "p1", True, set()),
     ],
 )
 def test_what_no_longer_holds_is_dropped(tmp_path, run, pages, force, left):
     commands.drop_stale(tmp_path, built(tmp_path), run, pages, force=force)
-    found = (
-        {p.name for p in (tmp_path / "_build").iterdir() if p.is_dir()}
-        if (tmp_path / "_build").exists()
-        else set()
-    )
-    assert found == left
+    assert left_of(tmp_path) == left
 
 
 def test_a_build_that_failed_reads_every_page_again(tmp_path):
     stamps = built(tmp_path)
     stamps.put("pages", None)  # as `build` leaves it when it breaks off
     commands.drop_stale(tmp_path, stamps, "r1", "p1", force=False)
-    assert {p.name for p in (tmp_path / "_build").iterdir() if p.is_dir()} == {".jupyter_cache"}
+    assert left_of(tmp_path) == {".jupyter_cache"}
 
 
 def test_personal_settings_stay_out_and_the_data_folder_is_absolute(monkeypatch, tmp_path):

@@ -28,29 +28,30 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 
 def present_data() -> str:
     """The names of the fetched data sets that stand on this machine."""
-    ask = "from mcbook import data; print(*sorted(n for n in data.names() if data.available(n)))"
+    ask = "from mcbook import data; print(*sorted(n for n in data.DATASETS if data.available(n)))"
     return environment.run_step("asking mcbook.data what is here", ["-c", ask]).strip()
 
 
 def drop_stale(root: Path, stamps: Stamps, run_key: str, page_key: str, *, force: bool) -> None:
     """Remove what the last build left that no longer holds.
 
-    jupyter-cache looks at a notebook's code alone, so a change in mcbook, in the pins or in the data at hand
-    drops everything; a change in the book's configuration drops the pages and keeps the executed notebooks.
+    jupyter-cache looks at a notebook's code alone, so a change in the pins or in the data at hand drops
+    everything (for mcbook itself book/_ext/freshen.py sees to that); a change in the book's configuration
+    has every page read again and keeps the executed notebooks.
     """
     build = root / "_build"
     if force or not stamps.holds("run", run_key):
         shutil.rmtree(build, ignore_errors=True)
     elif not stamps.holds("pages", page_key):
-        for stale in (".doctrees", "html"):
-            shutil.rmtree(build / stale, ignore_errors=True)
+        (build / ".doctrees" / "environment.pickle").unlink(missing_ok=True)
+        shutil.rmtree(build / "html", ignore_errors=True)
 
 
 def build(settings: Settings) -> None:
     """Build the book strictly into _build/html: any warning, and any cell that raises, is a Problem."""
     environment.need_room(environment.ROOM_TO_BUILD_GB)
     book = ROOT / "book"
-    run_key = digest([ROOT / "mcbook", ROOT / "requirements.txt"], present_data(), sys.version)
+    run_key = digest([ROOT / "requirements.txt"], present_data(), sys.version)
     configuration = [
         ROOT / "_config.yml",
         ROOT / "_toc.yml",
@@ -170,7 +171,13 @@ def test(settings: Settings) -> int:
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    nbval = ("--nbval", "--nbval-sanitize-with=tests/nbval-sanitize.cfg", "--nbval-current-env")
+    nbval = (
+        "--nbval",
+        "-p",
+        "tools.nbval_text",
+        "--nbval-sanitize-with=tests/nbval-sanitize.cfg",
+        "--nbval-current-env",
+    )
     passed = [
         pytest("unit tests", *two, "-m", "not book and not browser", "tests", **jax),
         pytest("notebooks", *two, *nbval, "--nbval-cell-timeout=300", "book"),
