@@ -184,12 +184,12 @@ def test_a_digest_sees_contents_names_and_words(tmp_path):
 
 def test_stamps_remember_forget_and_survive_damage(tmp_path):
     stamps = Stamps(tmp_path / "folder" / "stamps.json")
-    stamps.put("pins", "abc")
+    stamps.put("packages", "abc")
     stamps.put("node", "def")
-    assert stamps.holds("pins", "abc")
-    assert not stamps.holds("pins", "abd")
-    stamps.put("pins", None)
-    assert not stamps.holds("pins", "abc")
+    assert stamps.holds("packages", "abc")
+    assert not stamps.holds("packages", "abd")
+    stamps.put("packages", None)
+    assert not stamps.holds("packages", "abc")
     assert stamps.holds("node", "def")
     stamps.file.write_text("{ damaged")
     assert not stamps.holds("node", "def")
@@ -281,6 +281,13 @@ def test_a_build_that_failed_reads_every_page_again(tmp_path):
     stamps.put("pages", None)  # as `build` leaves it when it breaks off
     commands.drop_stale(tmp_path, stamps, "r1", "p1", force=False)
     assert left_of(tmp_path) == {".jupyter_cache"}
+
+
+def test_a_lane_that_is_none_is_refused_and_the_newest_ignores_the_pins():
+    packages, _ = environment.package_steps("newest")
+    assert "requirements.txt" not in packages
+    with pytest.raises(Problem, match="LANE=newset is none"):
+        environment.package_steps("newset")
 
 
 def test_personal_settings_stay_out_and_the_data_folder_is_absolute(monkeypatch, tmp_path):

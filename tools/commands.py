@@ -1,6 +1,6 @@
 """The commands behind `make`: env, book, serve, test, check, bench, clean.
 
-Settings come as NAME=VALUE, on the command line (`py tools\\make.py serve PORT=8001`) or from the
+Settings (FORCE, PORT, CHAPTER, LANE, ALL) come as NAME=VALUE, on the command line (`py tools\\make.py serve PORT=8001`) or from the
 environment, which is where `make serve PORT=8001` puts them.
 """
 
@@ -72,7 +72,7 @@ def build(settings: Settings) -> None:
 
 def book(settings: Settings) -> int:
     """Build the book (the first time: set everything up)."""
-    environment.ensure()
+    environment.ensure(settings.get("LANE", "pinned"))
     build(settings)
     print(f"\nThe book is built. Open  {(HTML / 'index.html').as_uri()}\nor type `make serve`.")
     return 0
@@ -164,7 +164,7 @@ def pytest(title: str, *arguments: str, **extra: str) -> bool:
 
 def test(settings: Settings) -> int:
     """Run the unit tests, the notebooks against their stored outputs, the strict build, the browser."""
-    environment.ensure()
+    environment.ensure(settings.get("LANE", "pinned"))
     browser = need_chromium(settings)
     two = ("-n", "2", "--dist", "loadfile")
     jax = {
@@ -195,7 +195,7 @@ def test(settings: Settings) -> int:
 
 def check(settings: Settings) -> int:
     """Check form and types: ruff format, ruff, mypy."""
-    environment.ensure()
+    environment.ensure(settings.get("LANE", "pinned"))
     tools = (["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"])
     failed = [" ".join(tool) for tool in tools if environment.run(["-m", *tool])]
     if failed:
@@ -221,7 +221,7 @@ def bench(settings: Settings) -> int:
         raise Problem(
             f"Name the chapter: `make bench CHAPTER=...`, one of {', '.join(benchmarks()) or '(none yet)'}."
         )
-    environment.ensure()
+    environment.ensure(settings.get("LANE", "pinned"))
     peers = [
         "-m",
         "pip",
@@ -239,7 +239,7 @@ def bench(settings: Settings) -> int:
 
 def env(settings: Settings) -> int:
     """Create .venv with the pinned packages, and nothing else."""
-    environment.ensure()
+    environment.ensure(settings.get("LANE", "pinned"))
     print(f"The environment is ready: {environment.venv_python()}")
     return 0
 

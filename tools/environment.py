@@ -204,21 +204,35 @@ def ensure_venv(root: Path = ROOT) -> None:
     run_step("creating .venv", arguments, root=root, python=Path(sys.executable))
 
 
-def ensure_packages(root: Path = ROOT) -> None:
-    """Install the pinned packages, and mcbook itself as a link to this folder."""
+def package_steps(lane: str) -> tuple[list[str], list[str]]:
+    """pip's arguments for the packages, and for mcbook itself as a link to this folder.
+
+    The lane `pinned` is the reader's: requirements.txt. The lane `newest` takes whatever pyproject.toml allows.
+    """
+    if lane == "pinned":
+        return ["-r", "requirements.txt"], ["--no-deps", "--no-build-isolation", "--editable", "."]
+    if lane == "newest":
+        eager = ["--upgrade", "--upgrade-strategy", "eager"]
+        return [*eager, "--editable", ".[chapters,book,test]"], ["--no-deps", "--editable", "."]
+    raise Problem(f"LANE={lane} is none: leave it out for the pinned packages, or say LANE=newest.")
+
+
+def ensure_packages(root: Path = ROOT, lane: str = "pinned") -> None:
+    """Install the packages of the lane, and mcbook itself."""
+    packages, mcbook = package_steps(lane)
     stamps = Stamps(venv_folder(root) / "mcbook-stamps.json")
-    pins, project = digest([root / "requirements.txt"]), digest([root / "pyproject.toml"])
-    if not stamps.holds("pins", pins):
+    wanted = digest([root / "requirements.txt"], lane)
+    project = digest([root / "pyproject.toml"])
+    pip = ["-m", "pip", "install", "--quiet", "--retries", "2"]
+    if not stamps.holds("packages", wanted):
         need_room(ROOM_TO_INSTALL_GB, root)
         stamps.put("project", None)
-        print("Installing the pinned packages (one to three minutes, 1 GB) ...", flush=True)
-        install = ["-m", "pip", "install", "--quiet", "--retries", "2", "-r", "requirements.txt"]
-        run_step("installing the pinned packages", install, root=root)
-        stamps.put("pins", pins)
+        print(f"Installing the {lane} packages (one to three minutes, 1 GB) ...", flush=True)
+        run_step(f"installing the {lane} packages", [*pip, *packages], root=root)
+        stamps.put("packages", wanted)
     if not stamps.holds("project", project):
         print("Installing mcbook ...", flush=True)
-        editable = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", "."]
-        run_step("installing mcbook", editable, root=root)
+        run_step("installing mcbook", [*pip, *mcbook], root=root)
         stamps.put("project", project)
 
 
@@ -235,8 +249,8 @@ def ensure_node_packages(root: Path = ROOT) -> None:
     stamps.put("node", lock)
 
 
-def ensure(root: Path = ROOT) -> None:
+def ensure(lane: str = "pinned") -> None:
     """Everything that `make book` and `make test` need; a second call takes a fraction of a second."""
-    ensure_venv(root)
-    ensure_packages(root)
-    ensure_node_packages(root)
+    ensure_venv()
+    ensure_packages(lane=lane)
+    ensure_node_packages()
