@@ -1,7 +1,7 @@
 """The commands behind `make`: env, book, serve, test, check, bench, clean.
 
-Settings (FORCE, PORT, CHAPTER, LANE, ALL) come as NAME=VALUE, on the command line (`py tools\\make.py serve PORT=8001`) or from the
-environment, which is where `make serve PORT=8001` puts them.
+Settings (FORCE, PORT, CHAPTER, LANE, ALL) come as NAME=VALUE, on the command line
+(`py tools\\make.py serve PORT=8001`) or from the environment, where `make serve PORT=8001` puts them.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def build(settings: Settings) -> None:
     # Sphinx would not repeat the warnings of a build that breaks off: the next one reads every page again.
     stamps.put("pages", None)
     stamps.put("run", run_key)
-    strictly = ["-W", "-n", "--keep-going"]
-    if environment.run(["-m", "jupyter_book.cli.main", "build", ".", *strictly]):
+    jupyter_book = ["-c", "from jupyter_book.cli.main import main; main()"]
+    failed = environment.run([*jupyter_book, "build", ".", "-W", "-n", "--keep-going"])
+    if failed or not (HTML / "index.html").is_file():
         raise Problem("The book did not build: the warnings and errors above name the page and the line.")
     stamps.put("pages", page_key)
 

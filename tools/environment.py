@@ -207,7 +207,7 @@ def ensure_venv(root: Path = ROOT) -> None:
 def package_steps(lane: str) -> tuple[list[str], list[str]]:
     """pip's arguments for the packages, and for mcbook itself as a link to this folder.
 
-    The lane `pinned` is the reader's: requirements.txt. The lane `newest` takes whatever pyproject.toml allows.
+    The lane `pinned` is the reader's: requirements.txt. The lane `newest` takes what pyproject.toml allows.
     """
     if lane == "pinned":
         return ["-r", "requirements.txt"], ["--no-deps", "--no-build-isolation", "--editable", "."]
