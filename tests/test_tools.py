@@ -350,10 +350,13 @@ def test_a_book_not_built_says_so(tmp_path):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed here")
 def test_make_offers_the_commands_and_passes_settings_on():
+    env = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))
+    }  # of `make test` itself
+
     def dry(*arguments):
-        done = subprocess.run(
-            ["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        command = ["make", "-n", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     for name in commands.COMMANDS:
