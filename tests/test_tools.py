@@ -390,18 +390,8 @@ def lanes(folder, *options, **variables):
     """What pytest says of the files in `folder` where no data is, with the repository's conftest."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("MCBOOK", "PYTEST"))}
     env |= {"MCBOOK_CACHE": str(folder / "no-cache"), "PYTHONPATH": str(ROOT), **variables}
-    plain = [
-        "-c",
-        os.devnull,
-        "--rootdir",
-        ".",
-        "-p",
-        "conftest",
-        "-p",
-        "no:cacheprovider",
-        "-rA",
-        "--color=no",
-    ]
+    plain = ["-c", os.devnull, "--rootdir", ".", "-p", "conftest", "-p", "no:cacheprovider"]
+    plain += ["-W", "ignore", "-rA", "--color=no"]
     command = [sys.executable, "-m", "pytest", *plain, *options]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False).stdout
 
