@@ -118,6 +118,7 @@ def variables(root: Path = ROOT) -> dict[str, str]:
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "IPYTHONDIR": str(venv_folder(root) / "ipython"),
+        "JAX_PLATFORMS": "cpu",  # or JAX warns of an unused GPU, and a warning stops the strict build
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 
