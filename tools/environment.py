@@ -186,8 +186,8 @@ def need_venv_module() -> None:
 
 
 def ensure_venv(root: Path = ROOT) -> None:
-    """Create `.venv`, or recreate it if it was made by another Python or moved."""
-    probe = "import sys; print('%d.%d' % sys.version_info[:2])"
+    """Create `.venv`, or recreate it if another Python made it, it was moved, or its making broke off."""
+    probe = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     if venv_python(root).exists():
         try:
