@@ -1,6 +1,6 @@
-"""Tests and notebook cells that need a fetched data set or Chromium are skipped by name where it is missing.
+"""Tests and notebook cells that need a fetched data set are skipped by name where it is missing.
 
-`MCBOOK_REQUIRE=browser,data` names what this machine has to have: there a skip is a failure.
+`MCBOOK_REQUIRE=data` says that this machine has the data: there a skip is a failure.
 """
 
 import os
@@ -9,10 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 TAG = "data-"  # a notebook's cell tagged `data-speech` runs on the fetched set `speech`
-
-
-def required(kind: str) -> bool:
-    return kind in os.environ.get("MCBOOK_REQUIRE", "").split(",")
 
 
 def data_sets(item: pytest.Item) -> list[str]:
@@ -37,7 +33,7 @@ def missing_data(item: pytest.Item) -> str | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     reason = missing_data(item)
-    if reason and required("data"):
+    if reason and "data" in os.environ.get("MCBOOK_REQUIRE", "").split(","):
         pytest.fail(reason, pytrace=False)
     if reason and not hasattr(item, "cell"):
         pytest.skip(reason)
@@ -53,16 +49,3 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     reason = hasattr(item, "cell") and missing_data(item)
     if reason:
         pytest.skip(f"ran, but its output was not compared: {reason}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    report = yield
-    if (
-        report.skipped
-        and not hasattr(report, "wasxfail")
-        and item.get_closest_marker("browser")
-        and required("browser")
-    ):
-        report.outcome, report.longrepr = "failed", f"required, but skipped: {report.longrepr}"
-    return report

@@ -138,7 +138,7 @@ def serve(settings: Settings) -> int:
 
 
 def find_chromium(settings: Settings) -> str | None:
-    named = settings.get("CHROMIUM")
+    named = settings.get("MCBOOK_CHROMIUM")
     return (
         named
         if named and Path(named).is_file()
@@ -150,8 +150,8 @@ def need_chromium(settings: Settings) -> dict[str, str]:
     """The variable that tells the browser tests where Chromium is; without one they are skipped by name."""
     chromium = find_chromium(settings)
     if chromium:
-        return {"CHROMIUM": chromium}
-    remedy = "install it (Debian, Ubuntu: `sudo apt install chromium`) or name one with CHROMIUM=/path/to/it."
+        return {"MCBOOK_CHROMIUM": chromium}
+    remedy = "install it (Debian, Ubuntu: `sudo apt install chromium`) or name one with MCBOOK_CHROMIUM=/path/to/it."
     if "browser" in settings.get("MCBOOK_REQUIRE", ""):
         raise Problem(f"The browser tests are required and there is no Chromium: {remedy}")
     print(f"No Chromium, so the browser tests are skipped: {remedy}", flush=True)
