@@ -19,16 +19,11 @@ def data_sets(item: pytest.Item) -> list[str]:
 
 
 def missing_data(item: pytest.Item) -> str | None:
-    names_needed = data_sets(item)
-    if not names_needed:
-        return None
+    """What to say of an item whose data is not here; None if it needs none, or all is here."""
     from mcbook import data  # not at the top: jaxtyping instruments mcbook after this file is read
 
-    missing = [name for name in names_needed if not data.available(name)]
-    if not missing:
-        return None
-    names = " ".join(missing)
-    return f"the data set {names} is not here: python -m mcbook.data fetch {names}"
+    missing = " ".join(name for name in data_sets(item) if not data.available(name))
+    return f"the data set {missing} is not here: python -m mcbook.data fetch {missing}" if missing else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -37,10 +32,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(reason, pytrace=False)
     if reason and not hasattr(item, "cell"):
         pytest.skip(reason)
-    if (
-        reason
-    ):  # the cell says in words that its data is missing: it has to run, but not to say what is stored
-        item.options["check"] = False  # type: ignore[attr-defined]
+    if reason:  # a cell says in words that its data is missing: it has to run, not to say what is stored
+        item.options["check"] = False
 
 
 @pytest.hookimpl(wrapper=True)

@@ -151,7 +151,7 @@ def need_chromium(settings: Settings) -> dict[str, str]:
     chromium = find_chromium(settings)
     if chromium:
         return {"MCBOOK_CHROMIUM": chromium}
-    remedy = "install it (Debian, Ubuntu: `sudo apt install chromium`) or name one with MCBOOK_CHROMIUM=/path/to/it."
+    remedy = "install it (Debian: `sudo apt install chromium`) or name one with MCBOOK_CHROMIUM=/path/to/it."
     if "browser" in settings.get("MCBOOK_REQUIRE", ""):
         raise Problem(f"The browser tests are required and there is no Chromium: {remedy}")
     print(f"No Chromium, so the browser tests are skipped: {remedy}", flush=True)
