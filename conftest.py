@@ -20,9 +20,12 @@ def data_sets(item: pytest.Item) -> list[str]:
 
 def missing_data(item: pytest.Item) -> str | None:
     """What to say of an item whose data is not here; None if it needs none, or all is here."""
+    names = data_sets(item)
+    if not names:
+        return None
     from mcbook import data  # not at the top: jaxtyping instruments mcbook after this file is read
 
-    missing = " ".join(name for name in data_sets(item) if not data.available(name))
+    missing = " ".join(name for name in names if not data.available(name))
     return f"the data set {missing} is not here: python -m mcbook.data fetch {missing}" if missing else None
 
 
