@@ -27,7 +27,7 @@ REPLACE: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r'\s*<link rel="preload"[^>]*fontawesome[^>]*>'), ""),
     (re.compile(r"vendor/fontawesome/[\d.]+/css/all\.min\.css\?[^\"]*"), "icons/icons.css"),
     # The search button's name must hold the words on it; the sidebar with the logo is a landmark.
-    (re.compile(r'(<button class="btn search-button-field[^"]*") aria-label="[^"]*"'), r"\1"),
+    (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
     (re.compile(r'<div (class="bd-sidebar-primary bd-sidebar[^"]*")'), r'<div \1 role="navigation" aria-label="Book"'),
     # Roles that docutils gives to bibliographies and that ARIA does not allow there.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
@@ -78,7 +78,7 @@ def icon_rules(css: str, used: set[str]) -> dict[str, int]:
 def subset_font(source: Path, target: Path, codes: set[int]) -> bool:
     """Write the font's glyphs for these code points as woff; False where it has none of them."""
     font = TTFont(source, lazy=True)
-    codes &= set(font.getBestCmap())
+    codes = codes & set(font.getBestCmap())
     if not codes:
         return False
     options = subset.Options(notdef_outline=True, layout_features=[], flavor="woff", hinting=False)
@@ -90,6 +90,13 @@ def subset_font(source: Path, target: Path, codes: set[int]) -> bool:
     return True
 
 
+def drawn_by_styles(outdir: Path) -> set[int]:
+    """Code points that the theme's style sheets draw themselves: the signs of notes and warnings."""
+    sheets = [p for p in (outdir / "_static").rglob("*.css") if "fontawesome" not in str(p)]
+    found = (re.findall(r'"\\(f[0-9a-f]{3})"', p.read_text(encoding="utf-8")) for p in sheets)
+    return {int(code, 16) for codes in found for code in codes}
+
+
 def trim_icons(outdir: Path) -> None:
     """Write ``_static/icons``: the used glyphs of FontAwesome and the few rules that show them."""
     (full,) = outdir.glob(f"{FA}/*/css/all.min.css")
@@ -97,9 +104,10 @@ def trim_icons(outdir: Path) -> None:
     rules = icon_rules(css, used_icons(outdir))
     out = outdir / "_static" / "icons"
     out.mkdir(exist_ok=True)
+    codes = set(rules.values()) | drawn_by_styles(outdir)
     parts = [css[: css.index("*/") + 2]]  # FontAwesome's licence notice
     for style, stem in FILES.items():
-        if subset_font(full.parent.parent / "webfonts" / f"{stem}.ttf", out / f"{style}.woff", set(rules.values())):
+        if subset_font(full.parent.parent / "webfonts" / f"{stem}.ttf", out / f"{style}.woff", codes):
             family, weight = FAMILY[style]
             parts.append(
                 f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:block;'
