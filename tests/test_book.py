@@ -25,7 +25,7 @@ def test_book_builds_strictly(book_html: Path) -> None:
     assert len(names) >= 2
     for name in names:
         page = (book_html / f"{name}.html").read_text(encoding="utf-8")
-        assert "mathjax" not in page.lower(), name
+        assert not re.search(r"<script[^>]*mathjax|MathJax", page), name
         assert "katex-error" not in page, name
     assert (book_html / "_static" / "katex" / "katex.min.css").is_file()
 
@@ -33,7 +33,9 @@ def test_book_builds_strictly(book_html: Path) -> None:
 def test_toc_lists_only_pages_that_exist() -> None:
     """A name in the table of contents is a page of the book."""
     for name in re.findall(r"(?:root|file): *(\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")):
-        assert [p for p in (ROOT / name).parent.glob(Path(name).name + ".*") if p.suffix in {".md", ".ipynb"}], name
+        assert [
+            p for p in (ROOT / name).parent.glob(Path(name).name + ".*") if p.suffix in {".md", ".ipynb"}
+        ], name
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,9 @@ def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mini")
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     config["execute"]["execute_notebooks"] = "force"
-    config["sphinx"]["local_extensions"] = dict.fromkeys(config["sphinx"]["local_extensions"], str(ROOT / "book/_ext"))
+    config["sphinx"]["local_extensions"] = dict.fromkeys(
+        config["sphinx"]["local_extensions"], str(ROOT / "book/_ext")
+    )
     config["sphinx"]["config"]["katex_static_modules"] = str(ROOT / "book" / "node_modules")
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n", encoding="utf-8")
@@ -100,7 +104,9 @@ def mini_book(tmp_path: Path) -> Path:
 
 def write_toc(folder: Path, names: list[str]) -> None:
     """List the mini book's pages."""
-    toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": f"book/{n}"} for n in names]}
+    toc: dict[str, object] = {"format": "jb-book", "root": "book/intro"}
+    if names:
+        toc["chapters"] = [{"file": f"book/{name}"} for name in names]
     (folder / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
 
 

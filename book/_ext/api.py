@@ -223,7 +223,9 @@ class Api(SphinxDirective):
             content += nodes.literal_block(listing, listing, language="none", classes=["api-types"])
         if kind == "data" and isinstance(thing, int | float | str | tuple) and len(repr(thing)) < 80:
             content += paragraph(f"Value: `{thing!r}`")
-        return addnodes.desc("", line, content, domain="py", objtype=kind, noindex=True, classes=["api", kind])
+        return addnodes.desc(
+            "", line, content, domain="py", objtype=kind, noindex=True, classes=["api", kind]
+        )
 
 
 def make_importable(app: Sphinx) -> None:

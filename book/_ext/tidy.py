@@ -23,19 +23,33 @@ FA = "_static/vendor/fontawesome"
 THEBE = re.compile(r"\s*<script>const THEBE_JS_URL.*?</script>", re.S)
 REPLACE: list[tuple[re.Pattern[str], str]] = [
     # FontAwesome: no scripts, no full fonts; its small style sheet instead of the whole one.
-    (re.compile(r'\s*<script[^>]*fontawesome[^>]*\.js[^>]*></script>'), ""),
+    (re.compile(r"\s*<script[^>]*fontawesome[^>]*\.js[^>]*></script>"), ""),
     (re.compile(r'\s*<link rel="preload"[^>]*fontawesome[^>]*>'), ""),
     (re.compile(r"vendor/fontawesome/[\d.]+/css/all\.min\.css\?[^\"]*"), "icons/icons.css"),
     # The search button's name must hold the words on it; the sidebar with the logo is a landmark.
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
-    (re.compile(r'<div (class="bd-sidebar-primary bd-sidebar[^"]*")'), r'<div \1 role="navigation" aria-label="Book"'),
+    (
+        re.compile(r'<div (class="bd-sidebar-primary bd-sidebar[^"]*")'),
+        r'<div \1 role="navigation" aria-label="Book"',
+    ),
     # Roles that docutils gives to bibliographies and that ARIA does not allow there.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r' role="doc-(?:biblioentry|backlink)"'), ""),
 ]
-STYLES = {"fas": "solid", "fa-solid": "solid", "fab": "brands", "fa-brands": "brands", "far": "regular", "fa-regular": "regular"}
+STYLES = {
+    "fas": "solid",
+    "fa-solid": "solid",
+    "fab": "brands",
+    "fa-brands": "brands",
+    "far": "regular",
+    "fa-regular": "regular",
+}
 FILES = {"solid": "fa-solid-900", "brands": "fa-brands-400", "regular": "fa-regular-400"}
-FAMILY = {"solid": ("Font Awesome 6 Free", 900), "brands": ("Font Awesome 6 Brands", 400), "regular": ("Font Awesome 6 Free", 400)}
+FAMILY = {
+    "solid": ("Font Awesome 6 Free", 900),
+    "brands": ("Font Awesome 6 Brands", 400),
+    "regular": ("Font Awesome 6 Free", 400),
+}
 GLYPH = re.compile(r'((?:\.fa-[\w-]+::?before,?)+)\{content:"\\([0-9a-f]+)"\}')
 
 
@@ -61,7 +75,11 @@ def pages(outdir: Path) -> list[Path]:
 def used_icons(outdir: Path) -> set[str]:
     """Every ``fa-…`` class named in a page or in one of the theme's scripts."""
     texts = [p.read_text(encoding="utf-8") for p in pages(outdir)]
-    texts += [p.read_text(encoding="utf-8") for p in sorted((outdir / "_static").rglob("*.js")) if "fontawesome" not in str(p)]
+    texts += [
+        p.read_text(encoding="utf-8")
+        for p in sorted((outdir / "_static").rglob("*.js"))
+        if "fontawesome" not in str(p)
+    ]
     return {name for text in texts for name in re.findall(r"\bfa-[a-z0-9-]+", text)}
 
 
