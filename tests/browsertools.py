@@ -1,4 +1,4 @@
-"""What is looked for on a page in a real browser: each detector returns the faults that it found, as sentences."""
+"""What is looked for on a page in a real browser: each detector returns the faults it found, as sentences."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from booktools import ROOT
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Response, Route
 
 AXE = ROOT / "book/node_modules/axe-core/axe.min.js"
 FLAGS = [
@@ -29,6 +29,8 @@ FLAGS = [
 ]
 LOCAL = re.compile(r"(?:http://127\.0\.0\.1:\d+/|file:|data:|blob:|about:)")
 PACKED = {".woff2", ".woff", ".png", ".jpg", ".webp", ".gz", ".ogg", ".mp3", ".flac"}
+DETECTORS = Path(__file__).with_name("detectors.js").read_text(encoding="utf-8").strip()
+PICTURE = f"slider => {DETECTORS}.picture(slider)"
 SOUND = re.compile(rb"data:audio/[^\"']*")
 
 
@@ -92,6 +94,11 @@ class Watch:
             self.faults.append(f"external request: {route.request.url}")
             route.abort()
 
+    def heard(self, message: ConsoleMessage) -> None:
+        """Record what the console calls an error."""
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
     def answered(self, response: Response) -> None:
         """Record a file that is not there."""
         if response.status >= 400:
@@ -106,50 +113,14 @@ def settle(page: Page, url: str) -> None:
         page.wait_for_function("document.documentElement.dataset.widgets === 'ready'", timeout=15_000)
 
 
-RAW_TEX = r"""() => {
-  const tex = /\$\$|\\[a-zA-Z]+\{|\\(?:begin|end|frac|nabla|mathbb|mathrm|top|lambda|sigma|psi|log|det|left|right|sum|E|R|d|tr|inner|norm)\b|(?<![\w$\\])\$(?![\s\d])[^$\n]{1,200}?(?<!\s)\$(?!\d)/;
-  const skip = "code, pre, kbd, samp, script, style, template, noscript, textarea, annotation, .highlight";
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
-  for (let n = walker.nextNode(); n; n = walker.nextNode())
-    if (tex.test(n.data) && !n.parentElement.closest(skip)) found.push("raw TeX: " + n.data.trim().slice(0, 120));
-  for (const e of document.querySelectorAll(".katex-error")) found.push("formula that failed: " + e.textContent.slice(0, 120));
-  if (tex.test(document.title)) found.push("raw TeX in the title: " + document.title);
-  return found;
-}"""
-
-NO_ALT = r"""() => {
-  const useless = /^(?:output image|image|figure|picture|plot|alt)?$|output image from code cell|^_images|\.(?:png|svg|jpe?g|webp)$/i;
-  const found = [], say = (e, why) => found.push(why + ": " + e.outerHTML.slice(0, 140));
-  for (const img of document.querySelectorAll("img, [role='img']:not(svg)")) {
-    if (img.closest("[aria-hidden='true'], .headerbtn, .btn")) continue;
-    const text = (img.getAttribute("alt") ?? img.getAttribute("aria-label") ?? "").trim();
-    if (useless.test(text)) say(img, "image without real alt text");
-  }
-  for (const svg of document.querySelectorAll("svg")) {
-    if (svg.closest("[aria-hidden='true'], button, a, summary, label, .katex, .toggle-button, .tb-icon, svg svg")) continue;
-    const named = document.getElementById(svg.getAttribute("aria-labelledby") || "")?.textContent;
-    const text = (svg.getAttribute("aria-label") ?? named ?? svg.querySelector(":scope > title")?.textContent ?? "").trim();
-    if (svg.getAttribute("role") !== "img" || useless.test(text)) say(svg, "drawing without role img and real alt text");
-  }
-  return found;
-}"""
-
-PICTURE = r"""(slider) => {
-  const box = slider.closest(".widget-place, .anywidget-static, figure, .cell_output") || slider.parentElement;
-  const drawn = [...box.querySelectorAll("svg, canvas, img")];
-  if (!drawn.length) { const copy = box.cloneNode(true); copy.querySelectorAll("input, output").forEach((e) => e.remove()); return copy.innerHTML; }
-  return drawn.map((e) => (e.tagName === "CANVAS" ? e.toDataURL() : e.outerHTML)).join("|");
-}"""
-
-
 def raw_tex(page: Page) -> list[str]:
     """TeX that a reader would see outside code."""
-    return page.evaluate(RAW_TEX)
+    return page.evaluate(f"{DETECTORS}.rawTex()")
 
 
 def missing_alt(page: Page) -> list[str]:
     """Pictures and drawings without a text that says what they show."""
-    return page.evaluate(NO_ALT)
+    return page.evaluate(f"{DETECTORS}.missingAlt()")
 
 
 def dead_sliders(page: Page) -> list[str]:
@@ -181,8 +152,8 @@ def wide(page: Page) -> list[str]:
 
 def moving(page: Page) -> list[str]:
     """Animations that run."""
-    running = "document.getAnimations().filter(a => a.playState === 'running').map(a => a.animationName || String(a))"
-    return [f"runs: {name}" for name in page.evaluate(running)]
+    running = "document.getAnimations().filter(a => a.playState === 'running')"
+    return [f"runs: {name}" for name in page.evaluate(f"{running}.map(a => a.animationName || String(a))")]
 
 
 def axe(page: Page) -> list[str]:
@@ -204,7 +175,7 @@ def weight(page: Page, url: str) -> dict[str, int]:
             bodies[path] = len(body) if Path(path).suffix in PACKED else len(gzip.compress(body, 6))
 
     answers: list[Response] = []
-    page.on("response", answers.append)
+    page.on("response", lambda response: answers.append(response))
     page.goto(url, wait_until="networkidle")
     for response in answers:
         if response.url.startswith("http"):
@@ -221,9 +192,8 @@ def broken_links(folder: Path) -> list[str]:
 
     @functools.cache
     def ids(file: Path) -> frozenset[str]:
-        return frozenset(
-            t.get("id") or t.get("name") for t in soup(file).find_all(lambda t: t.get("id") or t.name == "a")
-        )
+        named = soup(file).find_all(lambda tag: tag.get("id") or tag.name == "a")
+        return frozenset(tag.get("id") or tag.get("name") for tag in named)
 
     faults = []
     for file in (folder / name for name in site_pages(folder)):

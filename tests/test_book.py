@@ -38,24 +38,6 @@ def test_toc_lists_only_pages_that_exist() -> None:
         ], name
 
 
-@pytest.fixture(scope="session")
-def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A book of one page with the real configuration, to plant faults in."""
-    folder = tmp_path_factory.mktemp("mini")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    config["execute"]["execute_notebooks"] = "force"
-    config["sphinx"]["local_extensions"] = dict.fromkeys(
-        config["sphinx"]["local_extensions"], str(ROOT / "book/_ext")
-    )
-    config["sphinx"]["config"]["katex_static_modules"] = str(ROOT / "book" / "node_modules")
-    (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n", encoding="utf-8")
-    (folder / "book").mkdir()
-    shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
-    shutil.copy2(ROOT / "book" / "references.bib", folder / "book")
-    return folder
-
-
 SOUND = r"""# Mini
 
 With {eq}`mini` and $\E[x] = \tr(A)$, see {cite}`amari1996`.

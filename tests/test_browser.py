@@ -1,21 +1,15 @@
-"""The built book in a real browser with the network cut; and every detector is shown a fault that it must report."""
+"""The built book in a real browser, the network cut; every detector is shown a fault it must report."""
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import browsertools as tools
 import pytest
+from booktools import built_book
+from playwright.sync_api import Browser, Page, sync_playwright
 
 REQUIRED = "browser" in os.environ.get("MCBOOK_REQUIRE", "").replace(",", " ").split()
-try:
-    from playwright.sync_api import Browser, Page, sync_playwright
-except ImportError:
-    if REQUIRED:
-        raise
-    pytest.skip("browser tests need Playwright (pip install playwright)", allow_module_level=True)
-
-import browsertools as tools
-from booktools import built_book
 
 pytestmark = pytest.mark.browser
 MAX_BYTES = 600_000
@@ -156,12 +150,14 @@ def test_print_leaves_out_the_screen(browser: Browser, site: str) -> None:
 
 # ---- The detectors themselves ---------------------------------------------------------------------
 
-SOUND_PAGE = """<!doctype html><html lang="en"><head><title>Sound page</title></head><body><main><h1>A page</h1>
-<p>It costs $5 or $6; <code>$$x$$</code>.</p><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" alt="A rising curve">
-<figure><svg role="img" aria-label="A bar as long as the value" viewBox="0 0 9 9"><rect width="1" height="1"/></svg>
-<label>length <input type="range" min="0" max="9" value="1"
+DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+SOUND_PAGE = """<!doctype html>
+<html lang="en"><head><title>Sound page</title></head><body><main><h1>A page</h1>
+<p>It costs $5 or $6; <code>$$x$$</code>.</p><img src="DOT" alt="A rising curve">
+<figure><svg role="img" aria-label="A bar as long as the value" viewBox="0 0 9 9">
+<rect width="1" height="1"/></svg><label>length <input type="range" min="0" max="9" value="1"
  oninput="this.closest('figure').querySelector('rect').setAttribute('width', this.value)"></label></figure>
-%s</main></body></html>"""
+%s</main></body></html>""".replace("DOT", DOT)
 
 PLANTED = {
     "dollars": ("<p>then $$x^2$$</p>", tools.raw_tex, "raw TeX"),
@@ -170,12 +166,12 @@ PLANTED = {
     "fraction": (r"<p>\frac{1}{2}</p>", tools.raw_tex, "raw TeX"),
     "katex": ('<p><code class="katex-error">x</code></p>', tools.raw_tex, "formula that failed"),
     "no alt": (
-        '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">',
+        f'<img src="{DOT}">',
         tools.missing_alt,
         "without real alt",
     ),
     "useless alt": (
-        '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" alt="Output image from code cell">',
+        f'<img src="{DOT}" alt="Output image from code cell">',
         tools.missing_alt,
         "without real alt",
     ),
@@ -246,7 +242,8 @@ def test_weight_counts_what_is_loaded(browser: Browser, planted: tuple[Path, str
 
 def test_broken_links_are_found(tmp_path: Path) -> None:
     """A missing file, a missing place, and one of each that is there."""
-    links = '<a href="b.html">1</a><a href="b.html#x">2</a><a href="c.html">3</a><a href="b.html#y">4</a><a href="#z">5</a>'
+    places = ["b.html", "b.html#x", "c.html", "b.html#y", "#z"]
+    links = "".join(f'<a href="{place}">there</a>' for place in places)
     (tmp_path / "a.html").write_text(links, encoding="utf-8")
     (tmp_path / "b.html").write_text('<p id="x">here</p>', encoding="utf-8")
     found = tools.broken_links(tmp_path)

