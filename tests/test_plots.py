@@ -99,7 +99,7 @@ def test_svg_is_well_formed_scales_and_speaks():
     assert svg.get("viewBox").startswith("0 0 ")
     assert svg.get("width") is None
     assert root.find("figcaption").text == "A & B"
-    assert "loss" in [text.text for text in svg.iter("{*}text")]  # text, not outlines
+    assert "loss" in [text.text for text in svg.findall(".//{*}text")]  # text, not outlines
 
 
 def test_ids_are_unique_on_a_page_and_all_references_resolve():
