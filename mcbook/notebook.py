@@ -30,7 +30,7 @@ MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 def setup() -> None:
-    """Prepare a notebook and say so: JAX in float64, on the CPU unless JAX_PLATFORMS is set; figures in style.
+    """Prepare a notebook and say so: JAX in float64, on the CPU unless JAX_PLATFORMS is set; figures styled.
 
     Raises RuntimeError when JAX computed something in float32 before and cannot be switched any more.
     """
