@@ -13,8 +13,8 @@ from mcbook import widgets
 from mcbook.widgets.answer import lock
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync""".split()
 NEEDED = "browser" in os.environ.get("MCBOOK_REQUIRE", "")
 RATE, BEST = 4000, 30
 
@@ -30,7 +30,8 @@ window.models = []; window.cleanups = [];
   const model = { get: (k) => state[k], save_changes() {},
     on: (e, f) => (on[e] ||= []).push(f),
     off: (e, f) => { on[e] = (on[e] || []).filter((g) => g !== f); },
-    set(k, v) { if (state[k] === v) return; state[k] = v; (on["change:" + k] || []).forEach((f) => f(model, v)); } };
+    set(k, v) { if (state[k] === v) return;
+      state[k] = v; (on["change:" + k] || []).forEach((f) => f(model, v)); } };
   const css = document.createElement("style"); css.textContent = state._css; document.head.append(css);
   const module = await import("data:text/javascript;base64," + state._esm);
   const el = document.createElement("div"); document.querySelector("main").append(el);
@@ -91,8 +92,8 @@ def unmix(Z):
 
 @pytest.fixture(scope="module")
 def answer():
-    return widgets.AnswerBox("What is 10 log₁₀ of a factor 100 in power?", 20.0,
-                             mistakes={"amplitude stands for power": 40.0}, hint="Compare with a factor 10.")  # fmt: skip
+    prompt, mistakes = "What is 10 log₁₀ of a factor 100 in power?", {"amplitude stands for power": 40.0}
+    return widgets.AnswerBox(prompt, 20.0, mistakes=mistakes, hint="Compare with a factor 10.")
 
 
 # --- what Python hands over --------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ def test_nothing_is_loaded_from_elsewhere():
             assert word not in text, (file.name, word)
 
 
-# --- the static page, in a browser ---------------------------------------------------------------------------
+# --- the static page, in a browser -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +218,9 @@ window.graph = { contexts: [], gains: [], links: [] };
 const Real = window.AudioContext;
 window.AudioContext = class extends Real { constructor() { super(); graph.contexts.push(this); } };
 const gain = BaseAudioContext.prototype.createGain;
-BaseAudioContext.prototype.createGain = function () { const g = gain.call(this); graph.gains.push(g); return g; };
+BaseAudioContext.prototype.createGain = function () {
+  const g = gain.call(this); graph.gains.push(g); return g;
+};
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (to) {
   graph.links.push([this.constructor.name, to.constructor.name]); return connect.call(this, to);

@@ -1,6 +1,6 @@
 // Unmixing two sources by hand. Y = Z W(θ)ᵀ with W = [[cos, sin], [-sin, cos]]; the curves come from Python.
 const SVG = "http://www.w3.org/2000/svg", RAD = Math.PI / 180;
-const W = 340, H = 250, PAD = { left: 44, right: 12, top: 10, bottom: 34 };
+const W = 340, H = 250, PAD = { left: 48, right: 16, top: 10, bottom: 34 };
 
 function make(space, tag, attributes, children) {
   const node = space ? document.createElementNS(space, tag) : document.createElement(tag);
@@ -89,10 +89,10 @@ function likelihoodPanel(values, slopes, peaks) {
   const ticks = [0, 45, 90, 135, 180].flatMap((v) => [
     svg("path", { class: "grid", d: `M${x(v)} ${PAD.top}V${H - PAD.bottom}` }),
     svg("text", { text: v + "°", x: x(v), y: H - 16, "text-anchor": "middle" })]);
-  const levels = [low, (low + high) / 2, high].map((v) => svg("text", { text: signed(v, 2), x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }));
+  const digits = high - low < 0.1 ? 3 : 2, levels = [low, (low + high) / 2, high].map((v) => svg("text", { text: signed(v, digits), x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }));
   const marks = peaks.map((k) => svg("path", { class: "peak", d: `M${x(k)} ${y(values[k]) - 5}l-5 -9h10z` }));
   const tangent = svg("line", { class: "tangent" }), dot = svg("circle", { class: "dot", r: 5.5 });
-  const figure = panel("Mean log-likelihood", "▾ peaks, and the gradient as the tangent",
+  const figure = panel("Mean log-likelihood", "▾ peaks; tangent = gradient",
     `Mean log-likelihood over the angle from 0 to 180 degrees; it peaks at ${peaks.join(" and ")} degrees.`,
     ...ticks, ...levels, svg("path", { class: "frame", d: `M${PAD.left} ${H - PAD.bottom}H${W - PAD.right}` }),
     svg("path", { class: "curve", d: path(values.map((v, k) => [x(k), y(v)])) }), ...marks, tangent, dot);
@@ -149,9 +149,10 @@ function render({ model, el }) {
   const [first, drawFirst] = marginalPanel(z, 1, top * 1.05, "= cos θ z₁ + sin θ z₂"), [second, drawSecond] = marginalPanel(z, 2, top * 1.05, "= −sin θ z₁ + cos θ z₂");
   const fill = html("b"), left = html("output"), summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   const root = html("div", { class: "mc-unmix", role: "group", "aria-label": "Unmix two sources by hand" },
-    html("div", { class: "bar" }, html("div", { class: "angle" }, html("span", { text: "θ" }), slider, degrees), play, choice, uphill),
+    html("div", { class: "angle" }, html("span", { text: "θ" }), slider, degrees),
+    html("div", { class: "bar" }, play, choice, uphill),
     html("div", { class: "panels" }, scatter, curve, first, second),
-    html("div", { class: "meter" }, html("span", { text: "Dependence left, corr(y₁², y₂²)" }), html("i", { "aria-hidden": "true" }, fill), left), summary);
+    html("div", { class: "meter" }, html("span", { text: "Dependence left, corr(y₁², y₂²)" }), left, html("i", { "aria-hidden": "true" }, fill)), summary);
   el.append(root);
 
   const theta = () => Number(slider.value);
