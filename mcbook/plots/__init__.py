@@ -1,0 +1,31 @@
+"""Figures that follow the page: inline SVG in the reader's text colour, with an alternative in words.
+
+A figure is drawn in two sentinel colours, `INK` and `MUTED`. `figure` turns the first into the page's
+`currentColor` and the second into a grey that reads on white and on the dark theme, so one file serves both.
+Text stays text (half the weight of outlines, and it can be selected). No colour stands alone: every
+line has its own dash, every group its own marker.
+
+    fig = plots.waveforms(X, rate_hz=8000, names=["Ada", "Ben"])
+    plots.figure(fig, alt="Two recordings over three seconds; both carry both voices.")
+"""
+
+from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
+from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
+from mcbook.plots.svg import Figure, figure
+
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "INK",
+    "MARKERS",
+    "MUTED",
+    "Figure",
+    "convergence",
+    "figure",
+    "matrix",
+    "rasterise",
+    "scatter_pair",
+    "spectrogram",
+    "style",
+    "waveforms",
+]

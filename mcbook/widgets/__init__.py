@@ -1,0 +1,10 @@
+"""Interactive parts of the pages: one class each, live in Jupyter and at work on the static page as well.
+
+The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
+tested functions, and handed over as arrays.
+"""
+
+from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
+
+__all__ = ["AnswerBox", "Sweep", "UnmixByHand", "rotation", "sweep"]
