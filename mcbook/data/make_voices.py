@@ -13,15 +13,32 @@ from pathlib import Path
 
 import numpy as np
 
-from mcbook.data.phones import CONSONANTS, SPEAKERS, STRESSED_MS, TRACT_SCALE, VOWEL_MS, VOWELS, Phone, Speaker
+from mcbook.data.phones import (
+    CONSONANTS,
+    PAUSES,
+    SPEAKERS,
+    STRESSED_MS,
+    TRACT_SCALE,
+    VOWEL_MS,
+    VOWELS,
+    Phone,
+    Speaker,
+)
 from mcbook.data.store import need
 
 RATE_HZ = 16_000
 LENGTH = 88_000  # samples: 5.5 s
 OVERSAMPLING = 4  # of the glottal pulses, whose corners would alias
+SOFTNESS_HZ = 4500.0  # bandwidth of a resonance at 0 Hz that rounds off the pulses, after Klatt
 PEAK = 0.7
 ROOM_NOISE = 1e-4
-HIGHER_FORMANTS_HZ = (3500.0, 4500.0, 5500.0, 6500.0, 7500.0)  # a man's; one each 1000 Hz, as in a tube of 17 cm
+HIGHER_FORMANTS_HZ = (
+    3500.0,
+    4500.0,
+    5500.0,
+    6500.0,
+    7500.0,
+)  # a man's; one each 1000 Hz, as in a tube of 17 cm
 BANDWIDTHS_HZ = (70.0, 100.0, 150.0, 250.0, 300.0, 400.0, 500.0, 600.0)
 
 
@@ -35,12 +52,15 @@ def phones(speaker: Speaker) -> list[tuple[Phone, float, int]]:
             voice = 1.0 if stressed else 0.7
             rows.append((Phone(ms, VOWELS[name][speaker.tract], voice), float(stressed), phrase))
         else:
+            if name in PAUSES:  # the voice dies away
+                last = rows[-1][0]
+                rows.append((last._replace(ms=80, voice=0.3 * last.voice, hiss=0.2 * last.hiss), 0.0, phrase))
             scale = TRACT_SCALE[speaker.tract]
             for part in CONSONANTS[name]:
                 first, second, third = (round(scale * f) for f in part.formants)
                 rows.append((part._replace(formants=(first, second, third)), 0.0, phrase))
-        phrase += name in ",."
-    return rows
+        phrase += name in PAUSES
+    return rows[:-1]  # the clip itself ends in silence
 
 
 def smooth(track: np.ndarray, ms: float) -> np.ndarray:
@@ -95,7 +115,9 @@ def glottal_pulses(f0_hz: np.ndarray, rng: np.random.Generator) -> tuple[np.ndar
     taps = np.arange(-32, 33)
     lowpass = np.sinc(0.9 * taps / OVERSAMPLING) * np.hanning(len(taps))
     flow = np.convolve(flow, lowpass / lowpass.sum(), mode="same")[::OVERSAMPLING]
-    return np.diff(flow, prepend=flow[0]) / f0_hz * 500, flow
+    pulses = np.diff(flow, prepend=flow[0]) / f0_hz * 500
+    soft = resonate(pulses, np.zeros_like(pulses), np.full_like(pulses, SOFTNESS_HZ))
+    return soft, flow
 
 
 def synthesise(speaker: Speaker) -> np.ndarray:
@@ -111,15 +133,21 @@ def synthesise(speaker: Speaker) -> np.ndarray:
     pulses, flow = glottal_pulses(f0_hz, rng)
     noise = rng.standard_normal((2, len(f0_hz)))
     voice, breath, hiss = (track([getattr(p, s) for p in rows], 16) for s in ("voice", "breath", "hiss"))
-    sound = voice * pulses + (0.25 * breath + speaker.breath * voice * flow) * np.diff(noise[0], prepend=0)
+    sound = voice * pulses + (0.15 * breath + speaker.breath * voice * flow) * np.diff(noise[0], prepend=0)
     glides = [track([p.formants[i] for p in rows], 55) for i in range(3)]
     fixed = [np.full_like(sound, TRACT_SCALE[speaker.tract] * f) for f in HIGHER_FORMANTS_HZ]
     for f_hz, width_hz in zip(glides + fixed, BANDWIDTHS_HZ, strict=True):
         if f_hz.max() < 0.49 * RATE_HZ:
             sound = resonate(sound, f_hz, np.full_like(sound, width_hz))
     hiss_hz, width_hz = track([p.hiss_hz for p in rows], 10), track([p.hiss_width_hz for p in rows], 10)
-    sound += 0.3 * resonate(hiss * np.diff(noise[1], prepend=0), hiss_hz, width_hz, unit_peak=True)
-    return finish(sound, speaker.lead_s, rng)
+    sound += 0.18 * resonate(hiss * np.diff(noise[1], prepend=0), hiss_hz, width_hz, unit_peak=True)
+    return finish(compress(sound), speaker.lead_s, rng)
+
+
+def compress(sound: np.ndarray, *, ratio: float = 0.25) -> np.ndarray:
+    """Even out the loudness of the syllables, as a speaker does: a level of L dB becomes (1 - ratio) L dB."""
+    level = np.sqrt(np.maximum(smooth(sound**2, 120), 0.0))
+    return sound / (level + 0.02 * level.max()) ** ratio
 
 
 def finish(sound: np.ndarray, lead_s: float, rng: np.random.Generator) -> np.ndarray:

@@ -221,7 +221,9 @@ def _download_once(downloader: Any, file: RemoteFile, target: Path) -> str | Non
 
 def _disk_trouble(error: OSError, cache: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk of the cache {cache} is full; free some space, or set MCBOOK_CACHE to another folder"
+        return (
+            f"the disk of the cache {cache} is full; free some space, or set MCBOOK_CACHE to another folder"
+        )
     return (
         f"the cache {cache} cannot be written: {error.strerror or error}; set MCBOOK_CACHE to another folder"
     )
