@@ -1,7 +1,7 @@
 """What data the book uses, where it comes from, and under which licence: one row per set.
 
 A set is either *packaged* (we made it; it ships inside mcbook) or *fetched* (made by others; never shipped
-with the book, but downloaded once, checked against its SHA-256, and kept in a cache). To add a set, add a row.
+with the book, but downloaded once, checked against its SHA-256, and kept in a cache). To add one, add a row.
 """
 
 from difflib import get_close_matches

@@ -8,10 +8,10 @@ speakers' table and seeds alone.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from mcbook.data.phones import (
     CONSONANTS,
@@ -25,6 +25,8 @@ from mcbook.data.phones import (
     Speaker,
 )
 from mcbook.data.store import need
+
+Track = Float[np.ndarray, " n"]  # a value at each sample
 
 RATE_HZ = 16_000
 LENGTH = 88_000  # samples: 5.5 s
@@ -63,14 +65,14 @@ def phones(speaker: Speaker) -> list[tuple[Phone, float, int]]:
     return rows[:-1]  # the clip itself ends in silence
 
 
-def smooth(track: np.ndarray, ms: float) -> np.ndarray:
+def smooth(track: Track, ms: float) -> Track:
     """A running mean under a Hann window of that length: glides instead of steps."""
     window = np.hanning(round(ms * RATE_HZ / 1000) | 1)
     padded = np.pad(track, len(window) // 2, mode="edge")
     return np.convolve(padded, window / window.sum(), mode="valid")
 
 
-def resonate(x: np.ndarray, f_hz: np.ndarray, width_hz: np.ndarray, *, unit_peak: bool = False) -> np.ndarray:
+def resonate(x: Track, f_hz: Track, width_hz: Track, *, unit_peak: bool = False) -> Track:
     """A two-pole resonator whose frequency and bandwidth (n,) vary in time.
 
     y[t] = g x[t] + 2 r cos(θ) y[t-1] - r² y[t-2],  r = exp(-π width / rate),  θ = 2π f / rate;
@@ -86,7 +88,7 @@ def resonate(x: np.ndarray, f_hz: np.ndarray, width_hz: np.ndarray, *, unit_peak
     return np.array(y)
 
 
-def pitch(speaker: Speaker, lengths: np.ndarray, accents: np.ndarray, phrases: np.ndarray) -> np.ndarray:
+def pitch(speaker: Speaker, lengths: np.ndarray, accents: np.ndarray, phrases: np.ndarray) -> Track:
     """The pitch in Hz at each sample: declination over each phrase, accents, vibrato and slow flutter."""
     phrase, accent = np.repeat(phrases, lengths), np.repeat(accents, lengths)
     contour = np.empty(len(phrase))
@@ -96,10 +98,10 @@ def pitch(speaker: Speaker, lengths: np.ndarray, accents: np.ndarray, phrases: n
     t = np.arange(len(phrase)) / RATE_HZ
     vibrato = 0.008 * np.sin(2 * np.pi * 5.1 * t + speaker.seed)
     flutter = sum(np.sin(2 * np.pi * f * t + speaker.seed) for f in (12.7, 7.1, 4.7)) * 0.003
-    return speaker.pitch_hz * (smooth(contour * (1 + 0.16 * accent), 130) + vibrato + flutter)
+    return speaker.pitch_hz * (smooth(contour * (1 + 0.16 * accent), 130.0) + vibrato + flutter)
 
 
-def glottal_pulses(f0_hz: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def glottal_pulses(f0_hz: Track, rng: np.random.Generator) -> tuple[Track, Track]:
     """The derivative of Rosenberg's glottal flow (n,), and the flow itself (where the glottis is open).
 
     Each cycle opens over 40 % of the period and closes over 16 %, with 0.6 % of jitter and 4 % of shimmer.
@@ -120,37 +122,40 @@ def glottal_pulses(f0_hz: np.ndarray, rng: np.random.Generator) -> tuple[np.ndar
     return soft, flow
 
 
-def synthesise(speaker: Speaker) -> np.ndarray:
+def synthesise(speaker: Speaker) -> Track:
     """The speaker's clip (LENGTH,), peak PEAK, deterministic."""
     rng = np.random.default_rng(speaker.seed)
     rows, accents, phrases = zip(*phones(speaker), strict=True)
     lengths = np.array([round(p.ms * speaker.slowness * RATE_HZ / 1000) for p in rows])
 
-    def track(values: Sequence[float], ms: float) -> np.ndarray:
+    def track(values: list, ms: float) -> Track:
         return smooth(np.repeat(np.array(values, dtype=float), lengths), ms)
 
     f0_hz = pitch(speaker, lengths, np.array(accents), np.array(phrases))
     pulses, flow = glottal_pulses(f0_hz, rng)
     noise = rng.standard_normal((2, len(f0_hz)))
-    voice, breath, hiss = (track([getattr(p, s) for p in rows], 16) for s in ("voice", "breath", "hiss"))
+    voice, breath, hiss = (track([getattr(p, s) for p in rows], 16.0) for s in ("voice", "breath", "hiss"))
     sound = voice * pulses + (0.15 * breath + speaker.breath * voice * flow) * np.diff(noise[0], prepend=0)
-    glides = [track([p.formants[i] for p in rows], 55) for i in range(3)]
+    glides = [track([p.formants[i] for p in rows], 55.0) for i in range(3)]
     fixed = [np.full_like(sound, TRACT_SCALE[speaker.tract] * f) for f in HIGHER_FORMANTS_HZ]
     for f_hz, width_hz in zip(glides + fixed, BANDWIDTHS_HZ, strict=True):
         if f_hz.max() < 0.49 * RATE_HZ:
             sound = resonate(sound, f_hz, np.full_like(sound, width_hz))
-    hiss_hz, width_hz = track([p.hiss_hz for p in rows], 10), track([p.hiss_width_hz for p in rows], 10)
-    sound += 0.18 * resonate(hiss * np.diff(noise[1], prepend=0), hiss_hz, width_hz, unit_peak=True)
+    hiss_hz, hiss_width_hz = (
+        track([p.hiss_hz for p in rows], 10.0),
+        track([p.hiss_width_hz for p in rows], 10.0),
+    )
+    sound += 0.18 * resonate(hiss * np.diff(noise[1], prepend=0), hiss_hz, hiss_width_hz, unit_peak=True)
     return finish(compress(sound), speaker.lead_s, rng)
 
 
-def compress(sound: np.ndarray, *, ratio: float = 0.25) -> np.ndarray:
+def compress(sound: Track, *, ratio: float = 0.25) -> Track:
     """Even out the loudness of the syllables, as a speaker does: a level of L dB becomes (1 - ratio) L dB."""
-    level = np.sqrt(np.maximum(smooth(sound**2, 120), 0.0))
+    level = np.sqrt(np.maximum(smooth(sound**2, 120.0), 0.0))
     return sound / (level + 0.02 * level.max()) ** ratio
 
 
-def finish(sound: np.ndarray, lead_s: float, rng: np.random.Generator) -> np.ndarray:
+def finish(sound: Track, lead_s: float, rng: np.random.Generator) -> Track:
     """Place the sound in the clip, add a whisper of room noise, fade both ends, scale to PEAK."""
     start = round(lead_s * RATE_HZ)
     if start + len(sound) > LENGTH:

@@ -66,11 +66,11 @@ CONSONANTS: dict[str, tuple[Phone, ...]] = {
     "s": (Phone(105, (320, 1390, 2530), hiss=0.45, hiss_hz=5800, hiss_width_hz=1500),),
     "z": (Phone(75, (240, 1390, 2530), 0.30, 0.0, 0.24, 5800, 1500),),
     "sh": (Phone(110, (300, 1840, 2750), hiss=0.45, hiss_hz=3000, hiss_width_hz=1100),),
-    "b": _stop((200, 1100, 2150), 900, voiced=True),
-    "d": _stop((200, 1600, 2600), 3800, voiced=True),
-    "p": _stop((400, 1100, 2150), 900, voiced=False),
-    "t": _stop((400, 1600, 2600), 4200, voiced=False),
-    "k": _stop((300, 1990, 2850), 2200, voiced=False),
+    "b": _stop((200, 1100, 2150), 900.0, voiced=True),
+    "d": _stop((200, 1600, 2600), 3800.0, voiced=True),
+    "p": _stop((400, 1100, 2150), 900.0, voiced=False),
+    "t": _stop((400, 1600, 2600), 4200.0, voiced=False),
+    "k": _stop((300, 1990, 2850), 2200.0, voiced=False),
     ",": (Phone(230, (500, 1500, 2500)),),
     ".": (Phone(420, (500, 1500, 2500)),),
 }
@@ -98,7 +98,7 @@ class Speaker(NamedTuple):
 SPEAKERS = (
     # To be, or not to be: that is the question.
     Speaker(
-        "low", "m", 108.0, 1.27, 0.012, 0.08, 11,
+        "low", "m", 108.0, 1.27, 0.012, 0.07825, 11,
         "t uw b iy1 . ao r n aa1 t uw b iy1 . dh ae1 t ih z , dh ah k w eh1 s t y ah n .",
     ),
     # She sells sea shells by the sea shore; the shells she sells are sea shells.

@@ -133,7 +133,8 @@ def available(name: str) -> bool:
     row = dataset(name)
     if row.packaged:
         return all(resources.files("mcbook.data").joinpath(path).is_file() for path in row.packaged)
-    return all([locate(row, file) is not None for file in row.files])
+    found = [locate(row, file) for file in row.files]  # all of them, so that no damage goes unsaid
+    return None not in found
 
 
 def paths(name: str, *, fetch: bool = True, progress: Callable[[str], Any] | None = None) -> list[Path]:
@@ -178,7 +179,7 @@ def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] |
     target, host = cache / row.name / file.name, urlsplit(file.url).hostname
     reason = ""
     for _attempt in range(2):
-        bar = progress(file.name) if progress else False
+        bar: Any = progress(file.name) if progress else False
         try:
             wrong = _download_once(pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT_S), file, target)
             if wrong is None:
@@ -202,7 +203,7 @@ def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] |
 
 
 def _download_once(downloader: Any, file: RemoteFile, target: Path) -> str | None:
-    """Download beside `target`; rename onto it if right. Returns what was wrong, and leaves nothing behind."""
+    """Download beside `target`; rename onto it if right. Returns what was wrong; leaves nothing behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{file.name}.", suffix=".part")
     os.close(handle)
