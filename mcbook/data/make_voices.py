@@ -62,7 +62,8 @@ def phones(speaker: Speaker) -> list[tuple[Phone, float, int]]:
                 first, second, third = (round(scale * f) for f in part.formants)
                 rows.append((part._replace(formants=(first, second, third)), 0.0, phrase))
         phrase += name in PAUSES
-    return rows[:-1]  # the clip itself ends in silence
+    silence = Phone(50, rows[0][0].formants)  # to rise from and to fall back to
+    return [(silence, 0.0, 0), *rows[:-1], (silence._replace(formants=rows[-1][0].formants), 0.0, phrase - 1)]
 
 
 def smooth(track: Track, ms: float) -> Track:
@@ -122,7 +123,7 @@ def glottal_pulses(f0_hz: Track, rng: np.random.Generator) -> tuple[Track, Track
     return soft, flow
 
 
-def synthesise(speaker: Speaker) -> Track:
+def synthesise(speaker: Speaker) -> Float[np.ndarray, " LENGTH"]:
     """The speaker's clip (LENGTH,), peak PEAK, deterministic."""
     rng = np.random.default_rng(speaker.seed)
     rows, accents, phrases = zip(*phones(speaker), strict=True)
@@ -134,7 +135,8 @@ def synthesise(speaker: Speaker) -> Track:
     f0_hz = pitch(speaker, lengths, np.array(accents), np.array(phrases))
     pulses, flow = glottal_pulses(f0_hz, rng)
     noise = rng.standard_normal((2, len(f0_hz)))
-    voice, breath, hiss = (track([getattr(p, s) for p in rows], 16.0) for s in ("voice", "breath", "hiss"))
+    voice = track([p.voice for p in rows], 35.0)
+    breath, hiss = (track([getattr(p, s) for p in rows], 16.0) for s in ("breath", "hiss"))
     sound = voice * pulses + (0.15 * breath + speaker.breath * voice * flow) * np.diff(noise[0], prepend=0)
     glides = [track([p.formants[i] for p in rows], 55.0) for i in range(3)]
     fixed = [np.full_like(sound, TRACT_SCALE[speaker.tract] * f) for f in HIGHER_FORMANTS_HZ]
@@ -142,8 +144,7 @@ def synthesise(speaker: Speaker) -> Track:
         if f_hz.max() < 0.49 * RATE_HZ:
             sound = resonate(sound, f_hz, np.full_like(sound, width_hz))
     hiss_hz, hiss_width_hz = (
-        track([p.hiss_hz for p in rows], 10.0),
-        track([p.hiss_width_hz for p in rows], 10.0),
+        track([getattr(p, s) for p in rows], 10.0) for s in ("hiss_hz", "hiss_width_hz")
     )
     sound += 0.18 * resonate(hiss * np.diff(noise[1], prepend=0), hiss_hz, hiss_width_hz, unit_peak=True)
     return finish(compress(sound), speaker.lead_s, rng)
@@ -155,7 +156,7 @@ def compress(sound: Track, *, ratio: float = 0.25) -> Track:
     return sound / (level + 0.02 * level.max()) ** ratio
 
 
-def finish(sound: Track, lead_s: float, rng: np.random.Generator) -> Track:
+def finish(sound: Track, lead_s: float, rng: np.random.Generator) -> Float[np.ndarray, " LENGTH"]:
     """Place the sound in the clip, add a whisper of room noise, fade both ends, scale to PEAK."""
     start = round(lead_s * RATE_HZ)
     if start + len(sound) > LENGTH:

@@ -98,18 +98,18 @@ class Speaker(NamedTuple):
 SPEAKERS = (
     # To be, or not to be: that is the question.
     Speaker(
-        "low", "m", 108.0, 1.27, 0.012, 0.07825, 11,
+        "low", "m", 108.0, 1.27, 0.012, 0.02825, 11,
         "t uw b iy1 . ao r n aa1 t uw b iy1 . dh ae1 t ih z , dh ah k w eh1 s t y ah n .",
     ),
     # She sells sea shells by the sea shore; the shells she sells are sea shells.
     Speaker(
-        "middle", "w", 205.0, 0.92, 0.025, 0.26, 22,
+        "middle", "w", 205.0, 0.92, 0.025, 0.208, 22,
         "sh iy s eh1 l z s iy1 sh eh l z , b aa1 ih dh ah s iy1 sh ao1 r . "
         "dh ah sh eh1 l z sh iy s eh1 l z , aa r s iy1 sh eh l z .",
     ),
     # Mary had a little lamb, its fleece was white as snow, and so was she.
     Speaker(
-        "high", "c", 292.0, 0.94, 0.02, 0.25, 33,
+        "high", "c", 292.0, 0.94, 0.02, 0.20, 33,
         "m eh1 r iy hh ae d ah l ih1 t ah l l ae1 m . ih t s f l iy1 s w ah z w aa1 ih t ae z "
         "s n ao1 uh , ae n d s ao1 uh w ah z sh iy1 .",
     ),
