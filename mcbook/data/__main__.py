@@ -26,14 +26,14 @@ from mcbook.data.store import (
 def size_bytes(row: Dataset) -> int:
     """Bytes of all the files of a set."""
     if row.packaged:
-        return sum(len(embedded(name).read_bytes()) for name in row.packaged)
+        return sum(len(embedded(name).read_bytes()) for name in row.packaged) if available(row.name) else 0
     return sum(file.size_bytes for file in row.files)
 
 
 def where(row: Dataset) -> str:
     """Where a set is: in mcbook, MCBOOK_DATA, the cache, part here, damaged, or not here."""
     if row.packaged:
-        return "in mcbook"
+        return "in mcbook" if available(row.name) else "MISSING from mcbook"
     own = user_dir()
     try:
         found = [locate(row, file) for file in row.files]
@@ -81,9 +81,10 @@ def fetch(names: Sequence[str]) -> int:
     return failed
 
 
-def _progress_bar(name: str) -> Any:
+def _progress_bar(name: str, size: int) -> Any:
+    """A bar on a terminal; nothing where standard error is not one."""
     tqdm = need("tqdm", "the progress bar")
-    return tqdm.tqdm(desc=name, unit="B", unit_scale=True, ncols=78, disable=None)
+    return tqdm.tqdm(desc=name, total=size, unit="B", unit_scale=True, ncols=78, disable=None)
 
 
 def parser() -> argparse.ArgumentParser:

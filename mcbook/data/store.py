@@ -137,13 +137,13 @@ def available(name: str) -> bool:
     return None not in found
 
 
-def paths(name: str, *, fetch: bool = True, progress: Callable[[str], Any] | None = None) -> list[Path]:
+def paths(name: str, *, fetch: bool = True, progress: Callable[[str, int], Any] | None = None) -> list[Path]:
     """The verified files of a fetched set, in the catalogue's order, downloading what is not here.
 
     Parameters
     ----------
     fetch : False never touches the network.
-    progress : given a file's name, makes a progress bar (tqdm's interface).
+    progress : given a file's name and size in bytes, makes a progress bar (tqdm's interface).
 
     Raises
     ------
@@ -165,7 +165,7 @@ def paths(name: str, *, fetch: bool = True, progress: Callable[[str], Any] | Non
     return found
 
 
-def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] | None = None) -> Path:
+def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str, int], Any] | None = None) -> Path:
     """Fetch one file into the cache, verify it, and put it in place in one step; tried twice.
 
     Raises
@@ -179,9 +179,10 @@ def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] |
     target, host = cache / row.name / file.name, urlsplit(file.url).hostname
     reason = ""
     for _attempt in range(2):
-        bar: Any = progress(file.name) if progress else False
+        bar = None if progress is None else progress(file.name, file.size_bytes)
+        downloader = pooch.HTTPDownloader(progressbar=False if bar is None else bar, timeout=TIMEOUT_S)
         try:
-            wrong = _download_once(pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT_S), file, target)
+            wrong = _download_once(downloader, file, target)
             if wrong is None:
                 return target
             reason = f"{host} sent something else: {wrong}"
@@ -190,6 +191,9 @@ def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] |
             break
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
             reason = f"the connection to {host} broke off"
+        except requests.exceptions.Timeout:
+            reason = f"{host} said nothing for {TIMEOUT_S:g} s"
+            break
         except requests.exceptions.RequestException as error:
             reason = f"no connection to {host}: {type(error).__name__}"
             break
@@ -197,7 +201,7 @@ def download(row: Dataset, file: RemoteFile, *, progress: Callable[[str], Any] |
             reason = _disk_trouble(error, cache)
             break
         finally:
-            if bar:
+            if bar is not None:
                 bar.close()
     raise DataMissing(_how_to_get(row, f"{file.name} could not be fetched ({reason})"))
 
