@@ -270,6 +270,27 @@ def test_a_read_only_cache(code: int, offer, cache: Path, monkeypatch: pytest.Mo
         store.paths("toy")
 
 
+@pytest.mark.parametrize("theirs", [CONTENT, CONTENT[::-1], None], ids=["right", "wrong", "absent"])
+def test_a_rename_that_is_refused_passes_only_over_the_right_file(
+    theirs, offer, cache: Path, monkeypatch
+) -> None:
+    """As on Windows, where a file that another process has open cannot be replaced."""
+
+    def refuse(self: Path, target: Path) -> None:
+        if theirs is not None:
+            target.write_bytes(theirs)
+        raise PermissionError(errno.EACCES, "in use")
+
+    offer("good")
+    monkeypatch.setattr(Path, "replace", refuse)
+    if theirs == CONTENT:
+        assert store.paths("toy") == [cache / "toy" / "good.bin"]
+        assert left_behind(cache) == ["good.bin"]
+    else:
+        with pytest.raises(data.DataMissing, match="cannot be written: in use"):
+            store.paths("toy")
+
+
 def test_ctrl_c_halfway_leaves_nothing(offer, cache: Path) -> None:
     class Bar:
         total = 0

@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="{fetch}")
     get = commands.add_parser("fetch", help="download sets into the cache", description="Download sets.")
     get.add_argument("names", nargs="*", metavar="NAME", help="a set's name, as the list shows it")
-    get.add_argument("--all", action="store_true", help="every set that is not here")
+    get.add_argument("--all", action="store_true", help="every set")
     return top
 
 

@@ -102,7 +102,7 @@ FETAL_ECG = Dataset(
             _OSET_COPY + "FOETAL_ECG.dat",
         ),
     ),
-    note="From the pinned copy in OSET (R. Sameni), whose licence is the one named; see DaISy for its own terms.",
+    note="From the pinned copy in OSET (R. Sameni), under the licence named; see DaISy for its own.",
 )
 
 DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, SPEECH, FETAL_ECG)}

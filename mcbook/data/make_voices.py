@@ -34,13 +34,7 @@ OVERSAMPLING = 4  # of the glottal pulses, whose corners would alias
 SOFTNESS_HZ = 4500.0  # bandwidth of a resonance at 0 Hz that rounds off the pulses, after Klatt
 PEAK = 0.7
 ROOM_NOISE = 1e-4
-HIGHER_FORMANTS_HZ = (
-    3500.0,
-    4500.0,
-    5500.0,
-    6500.0,
-    7500.0,
-)  # a man's; one each 1000 Hz, as in a tube of 17 cm
+HIGHER_FORMANTS_HZ = (3500.0, 4500.0, 5500.0, 6500.0, 7500.0)  # a man's: one a kHz, a tube of 17 cm
 BANDWIDTHS_HZ = (70.0, 100.0, 150.0, 250.0, 300.0, 400.0, 500.0, 600.0)
 
 

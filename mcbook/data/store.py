@@ -217,11 +217,20 @@ def _download_once(downloader: Any, file: RemoteFile, target: Path) -> str | Non
         wrong = mismatch(part, file)
         if wrong is None:
             part.chmod(0o644)
-            part.replace(target)
+            _put_in_place(part, file, target)
         return wrong
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _put_in_place(part: Path, file: RemoteFile, target: Path) -> None:
+    """Rename in one step. Windows refuses while another process reads `target`: if theirs is right, good."""
+    try:
+        part.replace(target)
+    except PermissionError:
+        if not target.is_file() or mismatch(target, file):
+            raise
 
 
 def _disk_trouble(error: OSError, cache: Path) -> str:
