@@ -1,0 +1,166 @@
+"""The solver's inner loops: one walk over the samples per evaluation, in blocks that stay in the cache.
+
+Private.  Every quantity here is defined, readably, in `likelihood.py` and `density.py`; the tests hold the
+two equal.  Y is never stored: a block of X is centred, unmixed and folded into (d, d) sums.  Blocks are summed
+within fixed chunks and chunks in a fixed order, so the result does not depend on the number of threads.
+Inside, a block lies as (d, b): one source's samples are contiguous, and so are sources of one density.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mcbook.unmixing.density import QUARTIC, Density
+
+BLOCK_BYTES = 160 * 1024  # one (d, b) array; about six are alive per thread
+CHUNKS = 8
+INLINE = 100_000  # elements below which threads cost more than they bring
+
+
+class Evaluation(NamedTuple):
+    """What one pass returns: loss without constants, relative gradient (d, d), blocks h (d, d)."""
+
+    loss: float
+    R: np.ndarray
+    h: np.ndarray
+
+
+def _laplace(eps2: float, y, psi, slope, work) -> np.ndarray:
+    np.multiply(y, y, out=work)
+    work += eps2
+    np.sqrt(work, out=work)
+    total = work.sum(1)
+    np.divide(1.0, work, out=slope)
+    np.multiply(y, slope, out=psi)
+    np.multiply(slope, slope, out=work)
+    slope *= work
+    slope *= eps2
+    return total
+
+
+def _quartic(y, psi, slope, work) -> np.ndarray:
+    np.multiply(y, y, out=slope)
+    np.multiply(slope, y, out=psi)
+    total = np.einsum("ib,ib->i", slope, slope) / 4
+    slope *= 3
+    return total
+
+
+def _general(density: Density, y, psi, slope, work) -> np.ndarray:
+    psi[...] = density.score(y)
+    slope[...] = density.score_prime(y)
+    return density.neg_log_p(y).sum(1)
+
+
+def _kernel(density: Density) -> Callable[..., np.ndarray]:
+    if density.name.startswith("smoothed-laplace("):
+        eps2 = float(density.neg_log_p(np.zeros(1))[0]) ** 2
+        return lambda *blocks: _laplace(eps2, *blocks)
+    if density is QUARTIC:
+        return _quartic
+    return lambda *blocks: _general(density, *blocks)
+
+
+def _grouped(
+    densities: Sequence[Density],
+) -> tuple[np.ndarray, list[tuple[slice, Callable[..., np.ndarray]]]]:
+    """An order of the sources in which equal densities are neighbours, and (slice, kernel) of every run."""
+    distinct = list(dict.fromkeys(densities))
+    label = np.array([distinct.index(p) for p in densities])
+    edges = np.concatenate([[0], np.cumsum(np.bincount(label))])
+    runs = [(slice(edges[k], edges[k + 1]), _kernel(p)) for k, p in enumerate(distinct)]
+    return np.argsort(label, kind="stable"), runs
+
+
+class Passes:
+    """Passes over X (n, d), centred by `mean`, with `pool` None for one thread."""
+
+    def __init__(self, X: np.ndarray, mean: np.ndarray, pool: ThreadPoolExecutor | None = None):
+        self.X, self.mean = X, mean
+        self.n, self.d = X.shape
+        self.pool = pool if X.size >= INLINE else None
+        self.block = max(32, BLOCK_BYTES // (8 * self.d))
+
+    def _walk(self, body: Callable[..., Any], buffers: int, sums: Callable[[], list[np.ndarray]]) -> list:
+        """Run body(centred block (b, d), buffers, sums) over all blocks; add up the sums in a fixed order."""
+        edges = np.linspace(0, self.n, CHUNKS + 1).astype(int)
+
+        def chunk(k: int) -> list[np.ndarray]:
+            out = sums()
+            scratch = np.empty((buffers, self.d * self.block))
+            centred = np.empty((self.block, self.d))
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # a sum that overflows is infinite: that is said
+                for i in range(edges[k], edges[k + 1], self.block):
+                    rows = self.X[i : min(i + self.block, edges[k + 1])]
+                    b = len(rows)
+                    x = np.subtract(rows, self.mean, out=centred[:b])
+                    body(x, [s[: self.d * b].reshape(self.d, b) for s in scratch], out)
+            return out
+
+        chunks = list(self.pool.map(chunk, range(CHUNKS)) if self.pool else map(chunk, range(CHUNKS)))
+        total = chunks[0]
+        for part in chunks[1:]:
+            for t, p in zip(total, part, strict=True):
+                t += p
+        return total
+
+    def covariance(self) -> np.ndarray:
+        """(X - mean)ᵀ(X - mean)/n, (d, d)."""
+
+        def body(x, _, out):
+            out[0] += x.T @ x
+
+        return self._walk(body, 0, lambda: [np.zeros((self.d, self.d))])[0] / self.n
+
+    def evaluate(self, W: np.ndarray, densities: Sequence[Density]) -> Evaluation:
+        """Loss, relative gradient and Hessian blocks at W."""
+        order, groups = _grouped(densities)
+        W_grouped = W[order]
+
+        def body(x, buffers, out):
+            y, psi, slope, work = buffers
+            np.matmul(W_grouped, x.T, out=y)
+            for rows, kernel in groups:
+                out[0][rows] += kernel(y[rows], psi[rows], slope[rows], work[rows])
+            out[1] += psi @ y.T
+            np.multiply(y, y, out=work)
+            out[2] += slope @ work.T
+
+        def sums():
+            return [np.zeros(self.d), np.zeros((self.d, self.d)), np.zeros((self.d, self.d))]
+
+        f, C, h = (s / self.n for s in self._walk(body, 4, sums))
+        back, one = np.ix_(np.argsort(order), np.argsort(order)), np.eye(self.d)
+        return Evaluation(float(f.sum() - np.linalg.slogdet(W)[1]), C[back] - one, h[back] + one)
+
+    def stability(self, W: np.ndarray, densities: Sequence[Density]) -> tuple[np.ndarray, np.ndarray]:
+        """`density.stability` of every source under its own density: values (d,), standard errors (d,)."""
+        order, groups = _grouped(densities)
+        W_grouped = W[order]
+
+        def body(x, buffers, out):
+            y, psi, slope, work = buffers
+            np.matmul(W_grouped, x.T, out=y)
+            for rows, kernel in groups:
+                kernel(y[rows], psi[rows], slope[rows], work[rows])
+            psi *= y
+            np.multiply(y, y, out=work)
+            terms = (slope, work, psi)
+            for a, u in enumerate(terms):
+                out[0][a] += u.sum(1)
+                for b, v in enumerate(terms):
+                    out[1][a, b] += np.einsum("ib,ib->i", u, v)
+
+        def sums():
+            return [np.zeros((3, self.d)), np.zeros((3, 3, self.d))]
+
+        mean, second = (s / self.n for s in self._walk(body, 4, sums))
+        kappa, variance, psi_y = mean
+        c = np.stack([variance, kappa, -np.ones(self.d)])  # the influence function is c · (psi', y², psi y)
+        spread = np.einsum("ad,abd,bd->d", c, second - mean[:, None] * mean[None], c)
+        back = np.argsort(order)
+        return (kappa * variance - psi_y)[back], np.sqrt(np.maximum(spread, 0) / self.n)[back]
