@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -119,7 +120,8 @@ def test_importing_pulls_in_no_optional_dependency() -> None:
         "optional = ('pooch', 'requests', 'tqdm', 'soundfile', 'scipy', 'jax');"
         "print(json.dumps([m for m in optional if m in sys.modules]))"
     )
-    env = {"MCBOOK_CACHE": "/nonexistent", "PYTHONPATH": str(Path(data.__file__).parents[2])}
+    root = str(Path(data.__file__).parents[2])
+    env = {**os.environ, "MCBOOK_CACHE": "/nonexistent", "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
 
