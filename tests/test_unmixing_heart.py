@@ -127,17 +127,23 @@ def test_columns_are_expected() -> None:
         pick_heartbeats(np.ones(2500), RATE)
 
 
+def daisy() -> np.ndarray:
+    """(2500, 8): five abdominal electrodes, three thoracic, 250 Hz."""
+    path = Path(os.environ.get("MCBOOK_DATA", "")) / "fetal_ecg" / "FOETAL_ECG.dat"
+    if not path.is_file():
+        pytest.skip("fetal_ecg: the DaISy recording is not here (set MCBOOK_DATA)")
+    return np.loadtxt(path)[:, 1:]
+
+
 @pytest.mark.data("fetal_ecg")
 def test_the_real_child_is_found() -> None:
     """DaISy: the raw electrodes show the mother alone; the components also show the child."""
     from sklearn.decomposition import FastICA
 
-    path = Path(os.environ.get("MCBOOK_DATA", "")) / "fetal_ecg" / "FOETAL_ECG.dat"
-    if not path.is_file():
-        pytest.skip("fetal_ecg: the DaISy recording is not here (set MCBOOK_DATA)")
-    X = np.loadtxt(path)[:, 1:]
+    X = daisy()
     raw = pick_heartbeats(X, RATE)
     assert raw.child is None
+    assert {len(b.times_s) for b in raw.beats} == {14}
     found = pick_heartbeats(
         FastICA(whiten="unit-variance", max_iter=2000, random_state=0).fit_transform(X), RATE
     )
@@ -148,3 +154,18 @@ def test_the_real_child_is_found() -> None:
     assert found.mother_beats.rate_bpm == pytest.approx(81, abs=1.5)
     assert found.child_beats.rate_bpm == pytest.approx(134, abs=1.5)
     assert found.child_beats.spread < 0.04
+
+
+@pytest.mark.data("fetal_ecg")
+@pytest.mark.parametrize("electrode", range(5))
+def test_the_childs_rate_is_in_the_raw_electrodes(electrode: int) -> None:
+    """Without any unmixing: blank the mother's beats; what is left repeats every 0.448 s, 134 a minute."""
+    X = daisy()
+    t = np.arange(len(X)) / RATE
+    kept = np.abs(t[:, None] - detect_beats(X[:, 6], RATE).times_s).min(axis=1) > 0.08
+    energy = qrs_energy(X[:, electrode], RATE)
+    energy = energy - np.median(energy[kept])
+    energy = np.where(kept, np.minimum(energy, 4 * np.median(np.abs(energy[kept]))), 0.0)
+    lags = np.arange(60, 140)  # 0.24 to 0.56 s
+    repeats = [(energy[:-k] * energy[k:]).sum() / (kept[:-k] & kept[k:]).sum() for k in lags]
+    assert 60 * RATE / lags[np.argmax(repeats)] == pytest.approx(134, abs=1.5)

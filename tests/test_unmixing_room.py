@@ -58,7 +58,7 @@ def jax_gradient(W: np.ndarray, X: np.ndarray) -> np.ndarray:
     def f(re: jax.Array, im: jax.Array) -> jax.Array:
         return iva.iva_loss(re + 1j * im, jnp.asarray(X))
 
-    re, im = jax.grad(f, argnums=(0, 1))(jnp.asarray(W.real), jnp.asarray(W.imag))
+    re, im = jax.jit(jax.grad(f, argnums=(0, 1)))(jnp.asarray(W.real), jnp.asarray(W.imag))
     return np.asarray(re) + 1j * np.asarray(im)
 
 

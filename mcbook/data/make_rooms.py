@@ -10,6 +10,7 @@ is cut off, and so is what follows RT60 after the first arrival (60 dB down). fl
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,15 +60,16 @@ def impulse_responses(d: int, rt60_s: float, absorption: float) -> np.ndarray:
 
 def main() -> None:
     """Write rooms.npz beside this file."""
-    arrays = {}
+    arrays: dict[str, Any] = {"rate_hz": RATE_HZ, "room_m": ROOM_M}
     for d in MICROPHONES_M:
         for rt in RT60_S:
             absorption = fitting_absorption(d, rt)
-            arrays[f"rir_{d}_{round(rt * 1000)}ms"] = rir = impulse_responses(d, rt, absorption)
+            rir = impulse_responses(d, rt, absorption)
+            arrays[f"rir_{d}_{round(rt * 1000)}ms"] = rir
             print(f"{d} x {d}: absorption {absorption:.3f}, RT60 {decay_time_s(rir):.3f} s")
     path = Path(__file__).with_name("rooms.npz")
-    np.savez_compressed(path, rate_hz=RATE_HZ, room_m=ROOM_M, **arrays)
-    print(path.name, path.stat().st_size, "bytes", {k: v.shape for k, v in arrays.items()})
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+    print(f"{path.name}: {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
