@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved timing, the machine's description, and one small JSON per chapter."""
+"""What the benchmarks share: interleaved timing, the machine, and one small JSON per chapter."""
 
 import json
 import os
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def interleave(sides: dict[str, tuple[Callable[[], Any], int]]) -> tuple[dict[str, dict], dict[str, Any]]:
-    """Run the sides in turn, each as often as asked; seconds (median, least, most, repeats) and last returns."""
+    """Run the sides in turn, each as often as asked: seconds (as `spread`) and what each returned last."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     last: dict[str, Any] = {}
     for k in range(max(repeats for _, repeats in sides.values())):

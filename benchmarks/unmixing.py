@@ -12,7 +12,9 @@ import resource
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -71,7 +73,7 @@ def full_gradient(Y, density=unmixing.LOG_COSH) -> float:
 
 
 def skew_gradient(Y) -> float:
-    """Sup norm of the skew part, all that an orthogonal method can bring to zero; tanh, signs by stability."""
+    """Sup norm of the skew part, all that an orthogonal method can bring to zero; tanh, signed."""
     Y = (Y - Y.mean(0)) / Y.std(0)
     C = np.tanh(Y).T @ Y / len(Y)
     sign = np.where((1 - np.tanh(Y) ** 2).mean(0) > np.diag(C), 1.0, -1.0)[:, None]
@@ -103,7 +105,7 @@ def speed_of(kind: str, repeats: int) -> dict:
     XT, Xc = np.ascontiguousarray(X.T), X - X.mean(0)
     tol = looser_tolerance(X, rotation)
     run_ours(X[:5000], rotation)  # warm up: threads, imports
-    sides = {
+    sides: dict[str, tuple[Callable[[], Any], int]] = {
         "mcbook": (partial(run_ours, X, rotation), repeats),
         "FastICA": (partial(run_fastica, X, rotation, "svd", tol), repeats),
         "FastICA eigh": (partial(run_fastica, X, rotation, "eigh", tol), repeats),
@@ -156,7 +158,7 @@ def amari(seeds: int, n: int = 100_000, d: int = 40) -> dict:
 
 
 def patches(seed: int):
-    """10 000 8 x 8 patches of scikit-learn's two sample images, means removed: 40 whitened components (n, 40)."""
+    """10 000 patches, 8 x 8, of scikit-learn's two sample images, means removed: 40 components (n, 40)."""
     from sklearn.datasets import load_sample_images
 
     rng, rows = np.random.RandomState(seed), []
@@ -213,13 +215,13 @@ def memory(n: int = 1_000_000, d: int = 40) -> dict:
 
 
 def peak(side: str, n: int, d: int) -> float:
-    """(peak resident memory after the fit - before it) / data; X is filled in pieces to leave no earlier peak."""
+    """(peak resident memory after the fit - before it) / data; X is filled in pieces: no earlier peak."""
     rng = np.random.default_rng(0)
     A, X = rng.normal(size=(d, d)), np.empty((n, d))
     rotation = np.linalg.qr(rng.normal(size=(d, d)))[0]
     for i in range(0, n, 10_000):
         X[i : i + 10_000] = rng.laplace(size=(len(X[i : i + 10_000]), d)) @ A.T
-    run = {"mcbook": run_ours, "FastICA": partial(run_fastica, solver="eigh", max_iter=3)}[side]
+    run = run_ours if side == "mcbook" else partial(run_fastica, solver="eigh", max_iter=3)
     run(X[:20_000], rotation)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(X, rotation)
