@@ -163,7 +163,7 @@ def test_choose_densities_tells_the_kinds_apart(rng):
 
 
 def test_two_gaussians_are_reported_one_is_fine(rng):
-    X, A, S = mixture(rng, n=20_000, kinds=("laplace", "gauss", "uniform", "gauss"))
+    X, _, S = mixture(rng, n=20_000, kinds=("laplace", "gauss", "uniform", "gauss"))
     result = unmixing.fit(X)
     order = unmixing.match_sources(result.unmix(X), S).order
     pair = tuple(sorted((int(order[1]), int(order[3]))))
@@ -171,6 +171,13 @@ def test_two_gaussians_are_reported_one_is_fine(rng):
     assert "Gaussian" in result.message
     X, _, _ = mixture(rng, n=20_000, kinds=("laplace", "gauss", "uniform"))
     assert unmixing.fit(X).ambiguous == ()
+
+
+@pytest.mark.parametrize("density", [unmixing.smoothed_laplace(0.5), unmixing.QUARTIC], ids=lambda p: p.name)
+def test_noise_of_the_stability_of_a_gaussian(density, rng):
+    values = unmixing.stability(rng.normal(size=(2_000, 1_000)), density)
+    assert np.sqrt(2_000) * values.std() == pytest.approx(unmixing.gaussian_noise(density), rel=0.1)
+    assert abs(values.mean()) < 0.1 * values.std()
 
 
 @pytest.mark.parametrize("d", [2, 4, 8])

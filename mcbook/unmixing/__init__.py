@@ -1,7 +1,8 @@
 """Unmixing: independent component analysis by maximum likelihood.
 
 Problem    X = S Aᵀ, rows are samples; recover the sources S from X alone
-Modules    density, likelihood (objective, gradient, Hessian), descent, solve (`fit`), whiten, metrics, bound
+Modules    density, likelihood (objective, gradient, Hessian), descent, solve (`fit`), whiten, metrics,
+           bound; convolutive (a room), separation (scores in dB), heart (beats)
 Page       book/learning/unmixing
 """
 
@@ -27,6 +28,7 @@ from mcbook.unmixing.density import (
     Choice,
     Density,
     choose_densities,
+    gaussian_noise,
     per_source,
     smoothed_laplace,
     stability,
@@ -73,6 +75,7 @@ __all__ = [
     "expected_amari",
     "fisher_information",
     "fit",
+    "gaussian_noise",
     "grad_iva_loss_W",
     "grad_loss_W",
     "gradient_descent",

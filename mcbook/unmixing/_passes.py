@@ -1,7 +1,7 @@
 """The solver's inner loops: one walk over the samples per evaluation, in blocks that stay in the cache.
 
 Private.  Every quantity here is defined, readably, in `likelihood.py` and `density.py`; the tests hold the
-two equal.  Y is never stored: a block of X is centred, unmixed and folded into (d, d) sums.  Blocks are summed
+two equal.  Y is never stored: a block of X is centred, unmixed and folded into (d, d) sums.  Blocks add up
 within fixed chunks and chunks in a fixed order, so the result does not depend on the number of threads.
 Inside, a block lies as (d, b): one source's samples are contiguous, and so are sources of one density.
 """
@@ -91,9 +91,7 @@ class Passes:
             out = sums()
             scratch = np.empty((buffers, self.d * self.block))
             centred = np.empty((self.block, self.d))
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # a sum that overflows is infinite: that is said
+            with np.errstate(over="ignore", invalid="ignore"):  # `fit` says so when a sum overflows
                 for i in range(edges[k], edges[k + 1], self.block):
                     rows = self.X[i : min(i + self.block, edges[k + 1])]
                     b = len(rows)
@@ -102,11 +100,8 @@ class Passes:
             return out
 
         chunks = list(self.pool.map(chunk, range(CHUNKS)) if self.pool else map(chunk, range(CHUNKS)))
-        total = chunks[0]
-        for part in chunks[1:]:
-            for t, p in zip(total, part, strict=True):
-                t += p
-        return total
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [sum(parts[1:], start=parts[0]) for parts in zip(*chunks, strict=True)]
 
     def covariance(self) -> np.ndarray:
         """(X - mean)ᵀ(X - mean)/n, (d, d)."""
@@ -137,8 +132,8 @@ class Passes:
         back, one = np.ix_(np.argsort(order), np.argsort(order)), np.eye(self.d)
         return Evaluation(float(f.sum() - np.linalg.slogdet(W)[1]), C[back] - one, h[back] + one)
 
-    def stability(self, W: np.ndarray, densities: Sequence[Density]) -> tuple[np.ndarray, np.ndarray]:
-        """`density.stability` of every source under its own density: values (d,), standard errors (d,)."""
+    def stability(self, W: np.ndarray, densities: Sequence[Density]) -> np.ndarray:
+        """`density.stability` of every source under its own density, W giving unit variances; (d,)."""
         order, groups = _grouped(densities)
         W_grouped = W[order]
 
@@ -147,20 +142,8 @@ class Passes:
             np.matmul(W_grouped, x.T, out=y)
             for rows, kernel in groups:
                 kernel(y[rows], psi[rows], slope[rows], work[rows])
-            psi *= y
-            np.multiply(y, y, out=work)
-            terms = (slope, work, psi)
-            for a, u in enumerate(terms):
-                out[0][a] += u.sum(1)
-                for b, v in enumerate(terms):
-                    out[1][a, b] += np.einsum("ib,ib->i", u, v)
+            out[0] += slope.sum(1)
+            out[1] += np.einsum("ib,ib->i", psi, y)
 
-        def sums():
-            return [np.zeros((3, self.d)), np.zeros((3, 3, self.d))]
-
-        mean, second = (s / self.n for s in self._walk(body, 4, sums))
-        kappa, variance, psi_y = mean
-        c = np.stack([variance, kappa, -np.ones(self.d)])  # the influence function is c · (psi', y², psi y)
-        spread = np.einsum("ad,abd,bd->d", c, second - mean[:, None] * mean[None], c)
-        back = np.argsort(order)
-        return (kappa * variance - psi_y)[back], np.sqrt(np.maximum(spread, 0) / self.n)[back]
+        kappa, psi_y = self._walk(body, 4, lambda: [np.zeros(self.d), np.zeros(self.d)])
+        return (kappa / psi_y - 1)[np.argsort(order)]

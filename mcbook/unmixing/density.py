@@ -2,12 +2,13 @@
 
 Problem    which density p, written p(y) = exp(-f(y)) / Z, should stand in for an unknown source?
 Score      psi = f', curvature psi' = f''; Z only matters when likelihoods of different densities are compared
-Choice     a score separates a source when E[psi'(y)] E[y^2] > E[psi(y) y] (equality for a Gaussian, by Stein)
+Choice     a score separates a source when E[psi'(y)] E[y²] > E[psi(y) y]; a Gaussian gives equality (Stein)
 References amari1997stability, lee1999extended, hyvarinen1998gaussian
 Symbols    y a source's samples, f negative log density, psi score, eps width of the rounded corner
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import lgamma, log, pi
 from typing import Any, NamedTuple
 
@@ -35,9 +36,8 @@ class Choice(NamedTuple):
     """What `choose_densities` decided, and on what evidence, source by source."""
 
     densities: tuple[Density, ...]
-    stability: np.ndarray  # (d,) E[psi'] E[y^2] - E[psi y] of the super-Gaussian score; its sign decides
-    standard_error: np.ndarray  # (d,) of that statistic
-    looks_gaussian: np.ndarray  # (d,) bool: the statistic lies within `z` standard errors of zero
+    stability: np.ndarray  # (d,) of `JUDGE`; its sign decides
+    looks_gaussian: np.ndarray  # (d,) bool: within `z` standard deviations of what a Gaussian shows
 
 
 def _xp(y):
@@ -75,6 +75,10 @@ def smoothed_laplace(eps: float = 0.1) -> Density:
 
 
 LAPLACE = smoothed_laplace()
+
+JUDGE = smoothed_laplace(
+    0.5
+)  # tells super- from sub-Gaussian: a wider corner, so that its slope is less noisy
 
 LOG_COSH = Density(
     name="log-cosh",
@@ -123,16 +127,24 @@ def per_source(densities: Sequence[Density]) -> Density:
     )
 
 
-def stability(Y: Float[np.ndarray, "n d"], density: Density) -> tuple[np.ndarray, np.ndarray]:
-    """E[psi'(y)] E[y^2] - E[psi(y) y] of every column, and its standard error (delta method).
+def stability(Y: Float[np.ndarray, "n d"], density: Density) -> np.ndarray:
+    """E[psi'(y)] E[y²] / E[psi(y) y] - 1 of every column, scaled to E[y²] = 1 first.  Y (n, d); returns (d,).
 
-    Y (n, d) centred.  Positive: the density's score separates this source.  Returns two (d,) arrays.
+    Zero for a Gaussian under any score (Stein's identity); positive where the score separates the source.
     """
-    psi, slope, square = density.score(Y), density.score_prime(Y), Y * Y
-    kappa, variance = slope.mean(0), square.mean(0)
-    influence = slope * variance + kappa * square - psi * Y
-    value = kappa * variance - (psi * Y).mean(0)
-    return value, influence.std(0) / np.sqrt(len(Y))
+    Y = Y / np.sqrt((Y * Y).mean(0))
+    return density.score_prime(Y).mean(0) / (density.score(Y) * Y).mean(0) - 1
+
+
+@cache
+def gaussian_noise(density: Density) -> float:
+    """sqrt(n) times the standard deviation of `stability` over n samples of a Gaussian (delta method)."""
+    y, weight = np.polynomial.hermite_e.hermegauss(100)
+    weight = weight / weight.sum()
+    psi_y, slope = density.score(y) * y, density.score_prime(y)
+    kappa = weight @ slope
+    influence = (slope - psi_y) / kappa + y * y
+    return float(np.sqrt(weight @ influence**2 - (weight @ influence) ** 2))
 
 
 def choose_densities(
@@ -142,12 +154,11 @@ def choose_densities(
     sub_gaussian: Density = QUARTIC,
     z: float = 4.0,
 ) -> Choice:
-    """Give every source the density under which it can be separated, by the sign of the stability statistic.
+    """Give every source the density under which it can be separated, by the sign of its stability.
 
-    Y (n, d), current estimates of the sources; each is scaled to E[y^2] = 1 first.  A source whose statistic
-    lies within `z` standard errors of zero looks Gaussian: it is given a density, and reported.
+    Y (n, d), current estimates of the sources, centred.  A source whose stability lies within `z` standard
+    deviations of what a Gaussian would show looks Gaussian: it is given a density, and reported.
     """
-    Y = (Y - Y.mean(0)) / Y.std(0)
-    value, error = stability(Y, super_gaussian)
+    value = stability(Y, JUDGE)
     densities = tuple(super_gaussian if v > 0 else sub_gaussian for v in value)
-    return Choice(densities, value, error, np.abs(value) <= z * error)
+    return Choice(densities, value, np.abs(value) <= z * gaussian_noise(JUDGE) / np.sqrt(len(Y)))
