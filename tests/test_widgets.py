@@ -13,8 +13,10 @@ from mcbook import widgets
 from mcbook.widgets.answer import lock
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync""".split()
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 NEEDED = "browser" in os.environ.get("MCBOOK_REQUIRE", "")
 RATE, BEST = 4000, 30
 

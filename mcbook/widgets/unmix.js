@@ -56,7 +56,7 @@ function scatterPanel(z) {
   const tags = [1, 2].map((k) => svg("text", { text: k === 1 ? "w₁" : "w₂", "text-anchor": "middle", "font-weight": 700 }));
   const cross = svg("path", { class: "grid", d: `M0 ${y0}H${W}M${x0} 0V${H}` });
   const names = [svg("text", { text: "z₁", x: W - 16, y: y0 - 6 }), svg("text", { text: "z₂", x: x0 + 6, y: 14 })];
-  const figure = panel("The recordings", "whitened, and the two directions",
+  const figure = panel("The recordings", "whitened, with w₁ and w₂",
     "Scatter of the two whitened recordings with the directions w1 and w2, which turn with θ.",
     cross, svg("path", { class: "cloud", d: cloud }), ...lines, ...tags, ...names);
   const draw = (c, s) => [[c, s], [-s, c]].forEach(([a, b], k) => {
@@ -92,7 +92,7 @@ function likelihoodPanel(values, slopes, peaks) {
   const digits = high - low < 0.1 ? 3 : 2, levels = [low, (low + high) / 2, high].map((v) => svg("text", { text: signed(v, digits), x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }));
   const marks = peaks.map((k) => svg("path", { class: "peak", d: `M${x(k)} ${y(values[k]) - 5}l-5 -9h10z` }));
   const tangent = svg("line", { class: "tangent" }), dot = svg("circle", { class: "dot", r: 5.5 });
-  const figure = panel("Mean log-likelihood", "▾ peaks; tangent = gradient",
+  const figure = panel("Mean log-likelihood", "and its gradient",
     `Mean log-likelihood over the angle from 0 to 180 degrees; it peaks at ${peaks.join(" and ")} degrees.`,
     ...ticks, ...levels, svg("path", { class: "frame", d: `M${PAD.left} ${H - PAD.bottom}H${W - PAD.right}` }),
     svg("path", { class: "curve", d: path(values.map((v, k) => [x(k), y(v)])) }), ...marks, tangent, dot);
