@@ -126,7 +126,7 @@ def with_root(svg: str, alt: str) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(alt)}" fill="currentColor" '
         'stroke-linejoin="round" stroke-linecap="butt" '
-        f'style="display:block;width:100%;max-width:{width * 4 / 3 * 1.15:.0f}px;height:auto;overflow:visible;'
+        f'style="display:block;width:100%;max-width:{1.53 * width:.0f}px;height:auto;overflow:visible;'
         f'font-family:{FONTS}">'
     )
     return opening + svg[len(root) :]
