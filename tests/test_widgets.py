@@ -356,6 +356,8 @@ def test_it_fits_a_phone(opened):
         ".mc-unmix svg text", "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
     )
     assert small == 0
+    opened.evaluate("window.scrollTo(0, 500)")  # the slider stays in view over the pictures that it moves
+    assert 0 <= opened.get_by_role("slider", name="Angle θ").bounding_box()["y"] < 60
     boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
     assert min(box["height"] for box in boxes) >= 24  # WCAG 2.5.8
 
