@@ -221,7 +221,7 @@ def encode(x: np.ndarray, rate_hz: int) -> tuple[str, bytes]:
 
     buffer = io.BytesIO()
     if rate_hz in MP3_RATES and "MP3" in soundfile.available_formats():
-        options = {"compression_level": 0.6, "bitrate_mode": "VARIABLE"}
+        options = {"compression_level": 0.2, "bitrate_mode": "VARIABLE"}
         soundfile.write(buffer, x, rate_hz, format="MP3", subtype="MPEG_LAYER_III", **options)
         return "audio/mpeg", buffer.getvalue()
     soundfile.write(buffer, x, rate_hz, format="WAV", subtype="PCM_16")

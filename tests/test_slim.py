@@ -101,3 +101,13 @@ def test_check_names_the_fat_one_and_leaves_it(fat, tmp_path, capsys):
     assert path.read_text(encoding="utf-8") == fat
     assert slim.main([str(path)]) == 0
     assert slim.main(["--check", str(path)]) == 0
+
+
+def test_run_makes_fresh_outputs(tmp_path):
+    path = tmp_path / "page.ipynb"
+    stale = new_code_cell("6 * 7", execution_count=9, outputs=[new_output("stream", text="41")])
+    nbformat.write(new_notebook(cells=[stale]), path)
+    assert slim.main(["--run", str(path)]) == 0
+    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.data == {"text/plain": "42"}
+    assert slim.main(["--run", "--check", str(path)]) == 0

@@ -12,9 +12,11 @@ import pytest
 from mcbook import widgets
 from mcbook.widgets.answer import lock
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync""".split()
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 NEEDED = "browser" in os.environ.get("MCBOOK_REQUIRE", "")
 RATE, BEST = 4000, 30
 
@@ -96,6 +98,24 @@ def answer():
     return widgets.AnswerBox(prompt, 20.0, mistakes=mistakes, hint="Compare with a factor 10.")
 
 
+@pytest.fixture(scope="module")
+def walk(Z):
+    """Forty steps down the gradient, and six down the relative gradient, from a skewed start."""
+    X = Z @ np.array([[1.5, 0.4], [0.2, 0.7]]).T
+
+    def descend(step, steps):
+        Ws = [np.eye(2)]
+        for _ in range(steps):
+            Ws.append(Ws[-1] - step(Ws[-1], grad(Ws[-1], X)))
+        return np.array(Ws)
+
+    walks = {
+        "gradient": descend(lambda W, G: 0.3 * G, 40),
+        "relative gradient": descend(lambda W, G: G @ W.T @ W, 6),
+    }
+    return widgets.GradientWalk(X, walks, loss=lambda W: loss(W, X))
+
+
 # --- what Python hands over --------------------------------------------------------------------------------
 
 
@@ -152,6 +172,28 @@ def test_start_beyond_the_end_is_named(Z):
         widgets.UnmixByHand(Z, RATE, loss=lambda W: 0.0, grad=lambda W: np.zeros((2, 2)), start_s=5.0)
 
 
+def test_gaps_are_above_the_least_loss(walk):
+    assert repr(walk) == "GradientWalk: gradient (40 steps), relative gradient (6 steps)"
+    gaps = [np.array(gap) for gap in walk.gaps]
+    assert [len(gap) for gap in gaps] == [len(Ws) for Ws in walk.matrices] == [41, 7]
+    assert min(gap.min() for gap in gaps) == pytest.approx(1e-12)
+    assert gaps[0][0] == gaps[1][0]  # the same start
+    assert all(gap[-1] < 0.1 * gap[0] for gap in gaps)
+    assert walk.matrices[0][0] == [1, 0, 0, 1]
+
+
+def test_the_optimum_may_come_from_a_longer_fit(Z):
+    losses = iter([3.0, 2.5])
+    walk = widgets.GradientWalk(Z, {"a": np.stack([np.eye(2)] * 2)}, loss=lambda W: next(losses), least=2.0)
+    assert walk.gaps == [[1.0, 0.5]]
+
+
+@pytest.mark.parametrize("walks", [{}, {"a": np.eye(2)}, {"a": np.full((3, 2, 2), np.nan)}])
+def test_bad_walks_are_named(Z, walks):
+    with pytest.raises(ValueError, match="GradientWalk expects"):
+        widgets.GradientWalk(Z, walks, loss=lambda W: 0.0)
+
+
 def test_answers_are_not_readable_at_a_glance(answer):
     assert repr(answer) == "Self-check: What is 10 log₁₀ of a factor 100 in power?"
     assert "amplitude" not in answer.key
@@ -196,9 +238,9 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, tmp_path, unmix, answer):
-    """The page with both widgets, the network cut; closing it checks that nothing failed."""
-    (tmp_path / "page.html").write_text(page_of(unmix, answer), encoding="utf-8")
+def opened(browser, tmp_path, unmix, answer, walk):
+    """The page with all widgets, the network cut; closing it checks that nothing failed."""
+    (tmp_path / "page.html").write_text(page_of(unmix, answer, walk), encoding="utf-8")
     context = browser.new_context(viewport={"width": 390, "height": 800}, offline=True)
     page = context.new_page()
     requests, problems = [], []
@@ -234,7 +276,7 @@ def pictures(page):
 
 @pytest.mark.browser
 def test_slider_moves_all_pictures_from_the_keyboard(opened, unmix):
-    slider = opened.get_by_role("slider", name="Angle θ in degrees")
+    slider = opened.get_by_role("slider", name="Angle θ")
     before = pictures(opened)
     slider.focus()
     opened.keyboard.press("ArrowLeft")
@@ -247,27 +289,30 @@ def test_slider_moves_all_pictures_from_the_keyboard(opened, unmix):
     opened.keyboard.press("Home")
     assert slider.input_value() == "0"
     opened.wait_for_function(
-        "document.querySelector('.summary').textContent.includes('Uphill is to the right')"
+        "document.querySelector('.mc-unmix .summary').textContent.includes('Uphill is to the right')"
     )
 
 
 @pytest.mark.browser
 def test_uphill_steps_climb_to_a_peak_and_stay(opened, unmix):
-    slider, button = opened.get_by_role("slider"), opened.get_by_role("button", name="One step uphill")
+    slider, button = (
+        opened.get_by_role("slider", name="Angle θ"),
+        opened.get_by_role("button", name="One step uphill"),
+    )
     heights = [unmix.likelihood[int(slider.input_value())]]
-    for _ in range(30):
+    for _ in range(15):
         button.click()
         heights.append(unmix.likelihood[int(slider.input_value())])
     assert np.all(np.diff(heights) >= 0)
     assert heights[-1] > max(unmix.likelihood) - 1e-3
-    opened.wait_for_function("document.querySelector('.summary').textContent.includes('At a peak')")
+    opened.wait_for_function("document.querySelector('.mc-unmix .summary').textContent.includes('At a peak')")
 
 
 @pytest.mark.browser
 def test_the_kernel_can_turn_it_too(opened):
     opened.evaluate("models[0].set('theta', 30)")
-    assert opened.get_by_role("slider").input_value() == "30"
-    assert opened.locator(".angle output").inner_text() == "30°"
+    assert opened.get_by_role("slider", name="Angle θ").input_value() == "30"
+    assert opened.locator(".mc-unmix .angle output").inner_text() == "30°"
 
 
 @pytest.mark.browser
@@ -281,7 +326,7 @@ def test_play_mixes_both_channels_with_gains_that_follow_the_angle(opened):
     assert links.count(["AudioBufferSourceNode", "GainNode"]) == links.count(["GainNode", "GainNode"]) == 2
     assert links.count(["GainNode", "AudioDestinationNode"]) == 1
     for theta, choice in ((70, "y₁"), (30, "y₁"), (30, "y₂")):
-        opened.get_by_role("slider").fill(str(theta))
+        opened.get_by_role("slider", name="Angle θ").fill(str(theta))
         opened.get_by_label(choice, exact=True).check()
         row = widgets.rotation(np.deg2rad(theta))[("y₁", "y₂").index(choice)]
         assert np.allclose([float(v) for v in root.get_attribute("data-gains").split(",")], row, atol=1e-3)
@@ -311,6 +356,8 @@ def test_it_fits_a_phone(opened):
         ".mc-unmix svg text", "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
     )
     assert small == 0
+    opened.evaluate("window.scrollTo(0, 500)")  # the slider stays in view over the pictures that it moves
+    assert 0 <= opened.get_by_role("slider", name="Angle θ").bounding_box()["y"] < 60
     boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
     assert min(box["height"] for box in boxes) >= 24  # WCAG 2.5.8
 
@@ -336,3 +383,22 @@ def test_the_answer_box_answers_back(opened):
         field.press("Enter")
         assert status.get_attribute("data-verdict") == verdict, typed
         assert words in status.inner_text(), typed
+
+
+@pytest.mark.browser
+def test_walking_moves_the_cloud_and_methods_can_be_compared(opened, walk):
+    slider, cloud = opened.get_by_role("slider", name="Iteration"), opened.locator(".mc-walk .cloud")
+    start = cloud.get_attribute("d")
+    slider.focus()
+    opened.keyboard.press("ArrowRight")
+    one = cloud.get_attribute("d")
+    opened.get_by_role("radio", name="relative gradient").check()
+    assert len({start, one, cloud.get_attribute("d")}) == 3
+    assert slider.get_attribute("aria-valuetext").startswith("relative gradient, after 1 step:")
+    opened.keyboard.press("Tab")
+    slider.fill("40")
+    assert slider.get_attribute("aria-valuetext").endswith("(it has stopped)")
+    first = np.frombuffer(walk.points, "<f4")[:2]
+    W = np.array(walk.matrices[1][6]).reshape(2, 2)
+    x, y = map(float, cloud.get_attribute("d")[1:].split("h")[0].split())
+    np.testing.assert_allclose([(x - 170) / 26, (125 - y) / 26], W @ first, atol=0.01)

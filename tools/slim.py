@@ -2,6 +2,7 @@
 
     python tools/slim.py book/**/*.ipynb           rewrite in place
     python tools/slim.py --check book/**/*.ipynb   change nothing; exit 1 and name what is not slim
+    python tools/slim.py --run book/page.ipynb     run from top to bottom first, so that outputs are fresh
 
 The same notebook always gives the same bytes, and slimming twice changes nothing. Cell ids are kept (and
 made from the cell's place and text where they are missing), so that a diff shows what a person changed.
@@ -78,9 +79,17 @@ def slim(notebook: Any) -> Any:
     return notebook
 
 
-def slim_text(text: str) -> str:
+def run(notebook: Any, folder: Path) -> Any:
+    """The notebook with fresh outputs, from a fresh kernel in its own folder."""
+    from nbclient import NotebookClient
+
+    return NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+
+
+def slim_text(text: str, run_in: Path | None = None) -> str:
     """The slimmed notebook as the text to be committed (sorted keys, one final newline)."""
-    notebook = slim(nbformat.reads(text, as_version=4))
+    notebook = nbformat.reads(text, as_version=4)
+    notebook = slim(notebook if run_in is None else run(notebook, run_in))
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
@@ -90,12 +99,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 where a notebook is not slim"
     )
+    parser.add_argument("--run", action="store_true", help="run the notebooks before slimming them")
     parser.add_argument("notebooks", nargs="+", type=Path)
     arguments = parser.parse_args(argv)
     fat = []
     for path in arguments.notebooks:
         before = path.read_text(encoding="utf-8")
-        after = slim_text(before)
+        after = slim_text(before, path.parent if arguments.run else None)
         if after != before:
             fat.append(path)
             if not arguments.check:

@@ -10,7 +10,18 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mcbook.plots.palette import BLUE, COLOURS, DASHES, INK, MARKERS, MUTED, VERMILLION, rasterise, style
+from mcbook.plots.palette import (
+    BLUE,
+    COLOURS,
+    DASHES,
+    INK,
+    MARKERS,
+    MUTED,
+    VERMILLION,
+    WIDTH,
+    rasterise,
+    style,
+)
 
 
 def as_columns(signals: Any, names: Sequence[str], caller: str) -> np.ndarray:
@@ -34,7 +45,7 @@ def waveforms(signals: Any, rate_hz: int | float, names: Sequence[str], *, bins:
     edges = np.unique(np.linspace(0, len(S), min(bins, len(S)) + 1).astype(int))[:-1]
     low, high = np.minimum.reduceat(S, edges), np.maximum.reduceat(S, edges)
     with style():
-        fig = Figure(figsize=(7.0, 0.55 + 0.95 * S.shape[1]), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 0.55 + 0.95 * S.shape[1]), layout="constrained")
         strips = fig.subplots(S.shape[1], 1, sharex=True, squeeze=False)[:, 0]
         for k, (ax, name) in enumerate(zip(strips, names, strict=True)):
             colour = COLOURS[k % len(COLOURS)]
@@ -59,7 +70,7 @@ def scatter_pair(
     Clouds of more than `limit` points are thinned evenly.
     """
     with style():
-        fig = Figure(figsize=(3.4 * len(panels) + 0.2, 3.5), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 0.5 + WIDTH / max(2, len(panels))), layout="constrained")
         for ax, (title, points) in zip(
             fig.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
         ):
@@ -88,7 +99,7 @@ def convergence(
     Each curve has its own colour, dash and end marker; `target` is drawn as a labelled line.
     """
     with style():
-        fig = Figure(figsize=(7.0, 3.4), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 3.1), layout="constrained")
         ax = fig.subplots()
         for k, (name, curve) in enumerate(curves.items()):
             xs, ys = curve if isinstance(curve, tuple) else (np.arange(len(curve)), curve)
@@ -130,7 +141,7 @@ def spectrogram(
     db = 10 * np.log10(np.maximum(power / max(power.max(), 1e-300), 1e-12))
     fading = LinearSegmentedColormap.from_list("fading", [(*to_rgb(BLUE), 0.0), (*to_rgb(BLUE), 1.0)], N=12)
     with style():
-        fig = Figure(figsize=(7.0, 0.6 + 1.35 * S.shape[1]), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 0.6 + 1.35 * S.shape[1]), layout="constrained")
         strips = fig.subplots(S.shape[1], 1, sharex=True, squeeze=False)[:, 0]
         extent = (0, len(S) / rate_hz, 0, rate_hz / 2000)
         for k, (ax, name) in enumerate(zip(strips, names, strict=True)):

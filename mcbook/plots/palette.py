@@ -15,6 +15,7 @@ from cycler import cycler
 
 INK = "#010203"  # stands for the page's text colour; no other use
 MUTED = "#040506"  # stands for the page's muted grey; no other use
+WIDTH = 6.0  # inches: fills a column of text, and is still legible on a phone
 GREY = "#80868f"  # what MUTED becomes where the page does not say otherwise
 
 BLUE, VERMILLION, GREEN, PURPLE, AMBER, SKY = "#1f78bd", "#d55e00", "#00916a", "#b8629a", "#a47c00", "#3c8fc2"
@@ -55,7 +56,7 @@ def settings() -> Any:
         "font.size": 10.5,
         "legend.frameon": False,
         "legend.handlelength": 2.8,
-        "figure.figsize": (7.0, 3.4),
+        "figure.figsize": (WIDTH, 3.1),
         "figure.dpi": 100,
         "savefig.transparent": True,
         "path.simplify_threshold": 0.3,

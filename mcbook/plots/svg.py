@@ -101,7 +101,9 @@ def themed(svg: str) -> str:
 def _font(match: re.Match[str]) -> str:
     slants = [f"font-style: {word}; " for word in match[1].split() if word in ("italic", "oblique")]
     weights = [f"font-weight: {word}; " for word in match[1].split() if word in ("bold",) or word.isdigit()]
-    return "".join(slants + weights) + f"font-size: {match[2]}"
+    return (
+        "".join(slants + weights) + f"font-size: calc({match[2]}*var(--mc-text,1))"
+    )  # phones may enlarge it
 
 
 def _two_decimals(numbers: str) -> str:
@@ -124,6 +126,7 @@ def with_root(svg: str, alt: str) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(alt)}" fill="currentColor" '
         'stroke-linejoin="round" stroke-linecap="butt" '
-        f'style="display:block;width:100%;max-width:{width * 4 / 3:.0f}px;height:auto;font-family:{FONTS}">'
+        f'style="display:block;width:100%;max-width:{1.53 * width:.0f}px;height:auto;overflow:visible;'
+        f'font-family:{FONTS}">'
     )
     return opening + svg[len(root) :]

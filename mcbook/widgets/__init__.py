@@ -6,5 +6,6 @@ tested functions, and handed over as arrays.
 
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
+from mcbook.widgets.walk import GradientWalk
 
-__all__ = ["AnswerBox", "Sweep", "UnmixByHand", "rotation", "sweep"]
+__all__ = ["AnswerBox", "GradientWalk", "Sweep", "UnmixByHand", "rotation", "sweep"]

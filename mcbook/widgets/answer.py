@@ -6,12 +6,11 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import anywidget
 import traitlets
 
-HERE = Path(__file__).parent
+from mcbook.widgets.front import read_together
 
 
 class AnswerBox(anywidget.AnyWidget):
@@ -29,8 +28,8 @@ class AnswerBox(anywidget.AnyWidget):
     Raises ValueError where a mistake cannot be told from the answer, or from another mistake.
     """
 
-    _esm = HERE / "answer.js"
-    _css = HERE / "answer.css"
+    _esm = read_together("answer.js")
+    _css = read_together("answer.css")
     prompt = traitlets.Unicode().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
     key = traitlets.Unicode().tag(sync=True)

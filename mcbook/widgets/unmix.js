@@ -1,27 +1,4 @@
 // Unmixing two sources by hand. Y = Z W(θ)ᵀ with W = [[cos, sin], [-sin, cos]]; the curves come from Python.
-const SVG = "http://www.w3.org/2000/svg", RAD = Math.PI / 180;
-const W = 340, H = 250, PAD = { left: 48, right: 16, top: 10, bottom: 34 };
-
-function make(space, tag, attributes, children) {
-  const node = space ? document.createElementNS(space, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes || {})) {
-    if (key === "text") node.textContent = value;
-    else if (value !== false && value != null) node.setAttribute(key, value);
-  }
-  node.append(...(children || []));
-  return node;
-}
-const html = (tag, attributes, ...children) => make(null, tag, attributes, children);
-const svg = (tag, attributes, ...children) => make(SVG, tag, attributes, children);
-const scale = (a, b, from, to) => (v) => from + ((v - a) / (b - a)) * (to - from);
-const path = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
-const signed = (v, digits) => v.toFixed(digits).replace("-", "−").replace(/^−(0\.?0*)$/, "$1");
-
-function panel(title, note, alt, ...children) {
-  const caption = html("figcaption", { text: title + " " }, html("small", { text: note }));
-  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": alt }, ...children);
-  return html("figure", { class: "panel" }, caption, picture);
-}
 
 function decode(view, factor) {
   const n = view.byteLength / 4, z = [new Float32Array(n), new Float32Array(n)];
@@ -56,14 +33,13 @@ function scatterPanel(z) {
   const tags = [1, 2].map((k) => svg("text", { text: k === 1 ? "w₁" : "w₂", "text-anchor": "middle", "font-weight": 700 }));
   const cross = svg("path", { class: "grid", d: `M0 ${y0}H${W}M${x0} 0V${H}` });
   const names = [svg("text", { text: "z₁", x: W - 16, y: y0 - 6 }), svg("text", { text: "z₂", x: x0 + 6, y: 14 })];
-  const figure = panel("The recordings", "whitened, and the two directions",
+  const figure = panel("The recordings", "whitened, with w₁ and w₂",
     "Scatter of the two whitened recordings with the directions w1 and w2, which turn with θ.",
     cross, svg("path", { class: "cloud", d: cloud }), ...lines, ...tags, ...names);
   const draw = (c, s) => [[c, s], [-s, c]].forEach(([a, b], k) => {
     const r = 106;
-    for (const [key, v] of Object.entries({ x1: x0 - r * a, y1: y0 + r * b, x2: x0 + r * a, y2: y0 - r * b })) lines[k].setAttribute(key, v.toFixed(1));
-    tags[k].setAttribute("x", (x0 + (r + 11) * a).toFixed(1));
-    tags[k].setAttribute("y", (y0 - (r + 11) * b + 4).toFixed(1));
+    place(lines[k], { x1: x0 - r * a, y1: y0 + r * b, x2: x0 + r * a, y2: y0 - r * b });
+    place(tags[k], { x: x0 + (r + 11) * a, y: y0 - (r + 11) * b + 4 });
   });
   return [figure, draw];
 }
@@ -92,14 +68,14 @@ function likelihoodPanel(values, slopes, peaks) {
   const digits = high - low < 0.1 ? 3 : 2, levels = [low, (low + high) / 2, high].map((v) => svg("text", { text: signed(v, digits), x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" }));
   const marks = peaks.map((k) => svg("path", { class: "peak", d: `M${x(k)} ${y(values[k]) - 5}l-5 -9h10z` }));
   const tangent = svg("line", { class: "tangent" }), dot = svg("circle", { class: "dot", r: 5.5 });
-  const figure = panel("Mean log-likelihood", "▾ peaks; tangent = gradient",
+  const figure = panel("Mean log-likelihood", "and its gradient",
     `Mean log-likelihood over the angle from 0 to 180 degrees; it peaks at ${peaks.join(" and ")} degrees.`,
     ...ticks, ...levels, svg("path", { class: "frame", d: `M${PAD.left} ${H - PAD.bottom}H${W - PAD.right}` }),
     svg("path", { class: "curve", d: path(values.map((v, k) => [x(k), y(v)])) }), ...marks, tangent, dot);
   const draw = (k) => {
     const dy = (y(slopes[k] * RAD) - y(0)) / (x(1) - x(0)), run = 34 / Math.hypot(1, dy), [cx, cy] = [x(k), y(values[k])];
-    for (const [key, v] of Object.entries({ x1: cx - run, y1: cy - run * dy, x2: cx + run, y2: cy + run * dy })) tangent.setAttribute(key, v.toFixed(1));
-    dot.setAttribute("cx", cx.toFixed(1)); dot.setAttribute("cy", cy.toFixed(1));
+    place(tangent, { x1: cx - run, y1: cy - run * dy, x2: cx + run, y2: cy + run * dy });
+    place(dot, { cx, cy });
   };
   return [figure, draw];
 }
@@ -136,19 +112,19 @@ function mixer(z, rate, changed) {
 function render({ model, el }) {
   const z = decode(model.get("samples"), model.get("scale")), values = model.get("likelihood");
   const slopes = model.get("slope"), dependence = model.get("dependence"), names = model.get("names");
-  const peaks = peaksOf(values), group = "mc" + Math.random().toString(36).slice(2);
+  const peaks = peaksOf(values);
   let top = 0.45;
   for (let k = 0; k < 180; k += 5) top = Math.max(top, ...density(z, Math.cos(k * RAD), Math.sin(k * RAD)));
   const bend = Math.max(...slopes.map((s, k) => Math.abs((slopes[k + 1] ?? s) - s))) / RAD || 1; // the curvature sets the step
 
   const slider = html("input", { type: "range", min: 0, max: 180, step: 1, value: model.get("theta"), "aria-label": "Angle θ in degrees" });
   const degrees = html("output"), play = html("button", { type: "button", class: "play" }), uphill = html("button", { type: "button", text: "One step uphill" });
-  const radios = names.map((name, k) => html("input", { type: "radio", name: group, value: k, checked: k === 0 ? "" : null }));
-  const choice = html("fieldset", {}, html("legend", { text: "Listen to" }), ...names.map((name, k) => { const l = html("label", {}, radios[k]); l.append(name); return l; }));
+  let heard = 0;
+  const choice = radios("Listen to", names, (k) => { heard = k; update(); });
   const [scatter, drawScatter] = scatterPanel(z), [curve, drawCurve] = likelihoodPanel(values, slopes, peaks);
   const [first, drawFirst] = marginalPanel(z, 1, top * 1.05, "= cos θ z₁ + sin θ z₂"), [second, drawSecond] = marginalPanel(z, 2, top * 1.05, "= −sin θ z₁ + cos θ z₂");
   const fill = html("b"), left = html("output"), summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
-  const root = html("div", { class: "mc-unmix", role: "group", "aria-label": "Unmix two sources by hand" },
+  const root = html("div", { class: "mc-widget mc-unmix", role: "group", "aria-label": "Unmix two sources by hand" },
     html("div", { class: "angle" }, html("span", { text: "θ" }), slider, degrees),
     html("div", { class: "bar" }, play, choice, uphill),
     html("div", { class: "panels" }, scatter, curve, first, second),
@@ -156,7 +132,7 @@ function render({ model, el }) {
   el.append(root);
 
   const theta = () => Number(slider.value);
-  const levels = () => { const c = Math.cos(theta() * RAD), s = Math.sin(theta() * RAD); return radios[0].checked ? [c, s] : [-s, c]; };
+  const levels = () => { const c = Math.cos(theta() * RAD), s = Math.sin(theta() * RAD); return heard === 0 ? [c, s] : [-s, c]; };
   const sound = mixer(z, model.get("rate_hz"), (on) => {
     play.textContent = on ? "■ Pause" : "▶ Play";
     root.dataset.audio = on ? "playing" : "idle";
@@ -182,7 +158,6 @@ function render({ model, el }) {
   };
   const move = (k) => { slider.value = k; model.set("theta", theta()); model.save_changes(); update(); };
   slider.addEventListener("input", () => move(slider.value));
-  radios.forEach((radio) => radio.addEventListener("change", update));
   play.addEventListener("click", () => (sound.playing() ? sound.stop() : sound.start(levels())));
   uphill.addEventListener("click", () => move((theta() + Math.round(step()) + 180) % 180));
   const follow = () => { if (model.get("theta") !== theta()) { slider.value = model.get("theta"); update(); } };

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import gcd
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import anywidget
@@ -12,7 +11,8 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
-HERE = Path(__file__).parent
+from mcbook.widgets.front import read_together
+
 DEGREES = np.arange(181)  # one turn of the slider: half a circle, after which the signs flip and all repeats
 
 
@@ -98,8 +98,8 @@ class UnmixByHand(anywidget.AnyWidget):
     Raises ValueError for data that is not (n, 2), not finite, or not white.
     """
 
-    _esm = HERE / "unmix.js"
-    _css = HERE / "unmix.css"
+    _esm = read_together("draw.js", "unmix.js")
+    _css = read_together("shared.css")
     theta = traitlets.Int(0, min=0, max=180).tag(sync=True)
     samples = traitlets.Bytes(b"").tag(sync=True)  # int16, interleaved z₁ z₂
     scale = traitlets.Float(1.0).tag(sync=True)  # z = samples * scale
