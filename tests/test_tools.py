@@ -160,9 +160,17 @@ def test_chromium_named_by_hand_is_taken(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("chapter", ["", "unmixxing"])
-def test_a_benchmark_of_no_chapter_lists_those_there_are(chapter):
+def test_a_benchmark_of_no_chapter_is_refused(chapter):
     with pytest.raises(Problem, match=r"make bench CHAPTER="):
         commands.bench({"CHAPTER": chapter})
+
+
+def test_a_chapters_benchmark_is_all_modules_of_its_name(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    for name in ("__init__", "common", "unmixing", "unmixing_room", "unmixings"):
+        (tmp_path / "benchmarks" / f"{name}.py").touch()
+    assert commands.benchmarks("unmixing", tmp_path) == ["unmixing", "unmixing_room"]
+    assert commands.benchmarks("splice", tmp_path) == []
 
 
 # --- stamps: a second run is quick, and never wrong ------------------------------------------------------
