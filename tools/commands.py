@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -218,18 +219,10 @@ def bench(settings: Settings) -> int:
     if not modules:
         raise Problem("Name a chapter that stands in benchmarks/, as in `make bench CHAPTER=unmixing`.")
     environment.ensure(settings.get("LANE", "pinned"))
-    peers = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-build-isolation",
-        "-c",
-        "requirements.txt",
-        "-e",
-        ".[bench]",
-    ]
-    environment.run_step("installing the peers", peers)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    peers = project["optional-dependencies"]["bench"]
+    pip = ["-m", "pip", "install", "--quiet", "-c", "requirements.txt"]
+    environment.run_step(f"installing the peers ({', '.join(peers)})", [*pip, *peers])
     return max(environment.run(["-m", f"benchmarks.{module}"]) for module in modules)
 
 
