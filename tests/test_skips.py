@@ -1,4 +1,4 @@
-"""What needs data that is not here is skipped by name, or fails where it is required (conftest.py at the root)."""
+"""What needs data that is not here is skipped by name, or fails where it is required (the root conftest.py)."""
 
 import os
 import subprocess
