@@ -97,9 +97,7 @@ def test_a_chapter_is_four_things_of_one_name(page):
     assert (ROOT / f"{page}.ipynb").is_file()
     assert any((ROOT / path).is_file() for path in (f"mcbook/{name}.py", f"mcbook/{name}/__init__.py"))
     assert list((ROOT / "tests").glob(f"test_{name}*.py"))
-    assert any(
-        (ROOT / path).is_file() for path in (f"benchmarks/{name}.py", f"benchmarks/{name}/__main__.py")
-    )
+    assert (ROOT / f"benchmarks/{name}.py").is_file()
 
 
 def test_scripts_are_executable():

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -206,36 +207,23 @@ def check(settings: Settings) -> int:
     return 0
 
 
-def benchmarks(root: Path = ROOT) -> list[str]:
-    """The chapters that have a benchmark: a module of their name, or a folder that can be run."""
-    found = [
-        *(root / "benchmarks").glob("*.py"),
-        *(p.parent for p in (root / "benchmarks").glob("*/__main__.py")),
-    ]
-    return sorted(p.stem for p in found if not p.stem.startswith("_"))
+def benchmarks(chapter: str, root: Path = ROOT) -> list[str]:
+    """The modules that a chapter's benchmark consists of: benchmarks/<chapter>.py and <chapter>_*.py."""
+    names = sorted(path.stem for path in (root / "benchmarks").glob("*.py"))
+    return [name for name in names if name == chapter or name.startswith(f"{chapter}_")]
 
 
 def bench(settings: Settings) -> int:
     """Run a chapter's benchmark beside its peers (CHAPTER=unmixing)."""
-    chapter = settings.get("CHAPTER", "")
-    if chapter not in benchmarks():
-        raise Problem(
-            f"Name the chapter: `make bench CHAPTER=...`, one of {', '.join(benchmarks()) or '(none yet)'}."
-        )
+    modules = benchmarks(settings.get("CHAPTER") or "(none)")
+    if not modules:
+        raise Problem("Name a chapter that stands in benchmarks/, as in `make bench CHAPTER=unmixing`.")
     environment.ensure(settings.get("LANE", "pinned"))
-    peers = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-build-isolation",
-        "-c",
-        "requirements.txt",
-        "-e",
-        ".[bench]",
-    ]
-    environment.run_step("installing the peers", peers)
-    return environment.run(["-m", f"benchmarks.{chapter}"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    peers = project["optional-dependencies"]["bench"]
+    pip = ["-m", "pip", "install", "--quiet", "-c", "requirements.txt"]
+    environment.run_step(f"installing the peers ({', '.join(peers)})", [*pip, *peers])
+    return max(environment.run(["-m", f"benchmarks.{module}"]) for module in modules)
 
 
 def env(settings: Settings) -> int:

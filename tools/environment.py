@@ -223,7 +223,7 @@ def ensure_packages(root: Path = ROOT, lane: str = "pinned") -> None:
     packages, mcbook = package_steps(lane)
     stamps = Stamps(venv_folder(root) / "mcbook-stamps.json")
     wanted = digest([root / "requirements.txt"], lane)
-    project = digest([root / "pyproject.toml"])
+    project = digest([root / "pyproject.toml"], str(root))  # the link is to be renewed when the folder moves
     pip = ["-m", "pip", "install", "--quiet", "--retries", "2"]
     if not stamps.holds("packages", wanted):
         need_room(ROOM_TO_INSTALL_GB, root)
