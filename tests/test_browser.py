@@ -72,7 +72,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 
 
 def test_pages_are_complete_without_a_network(browser: Browser, html: Path, site: str) -> None:
-    """No console error, no external request, no raw TeX, real alt text, and every slider moves its picture."""
+    """No console error, no external request, no raw TeX, real alt text; every slider moves its picture."""
     detectors = (tools.raw_tex, tools.missing_alt, tools.dead_sliders)
     assert not every_page(browser, html, site, *detectors)
 
