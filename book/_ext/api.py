@@ -59,10 +59,27 @@ def shaped(lines: list[str]) -> nodes.literal_block:
     return nodes.literal_block(text, text, language="none", classes=["api-shaped"])
 
 
+def columns(lines: list[str]) -> list[tuple[str, list[str]]] | None:
+    """Two columns aligned by spaces, ``Problem    what is asked``, as (term, lines of text) pairs."""
+    for c in range(3, 24):
+        heads = [line for line in lines if line[:c].strip()]
+        rows = all(line[c - 1 : c] == " " and line[c : c + 1].strip() for line in lines)
+        if rows and heads and heads[0] is lines[0] and any(line[c - 2 : c] == "  " for line in heads):
+            items: list[tuple[str, list[str]]] = []
+            for line in lines:
+                if line[:c].strip():
+                    items.append((line[:c].strip(), [line[c:]]))
+                else:
+                    items[-1][1].append(line[c:])
+            return items if len(heads) > 1 or len(lines) > 1 else None
+    return None
+
+
 def entries(lines: list[str]) -> nodes.definition_list | None:
     """``name: what it is`` lines as a definition list, or None where they are something else."""
-    items: list[tuple[str, list[str]]] = []
-    for line in inspect.cleandoc("\n".join(lines)).splitlines():
+    lines = inspect.cleandoc("\n".join(lines)).splitlines()
+    items = columns(lines) or []
+    for line in lines if not items else []:
         m = ENTRY.fullmatch(line)
         if m and not line.startswith(" "):
             items.append((m["term"], [m["text"]]))
