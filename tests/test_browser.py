@@ -184,7 +184,7 @@ PLANTED = {
     ),
     "wide": ('<div style="width:3000px">wide</div>', tools.wide, "px wide"),
     "unreachable": (
-        '<div style="width:200px;height:40px;overflow:auto"><p style="width:900px">wide</p></div>',
+        '<div style="width:200px;overflow:auto"><p style="width:900px">' + "wide " * 30 + "</p></div>",
         tools.unreachable,
         "scrollable-region-focusable",
     ),
