@@ -156,12 +156,18 @@ def moving(page: Page) -> list[str]:
     return [f"runs: {name}" for name in page.evaluate(f"{running}.map(a => a.animationName || String(a))")]
 
 
-def axe(page: Page) -> list[str]:
-    """What axe-core finds: every rule, best practices too."""
+def axe(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds: every rule, best practices too, or the rules that are named."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {preload: false}).then(r => r.violations)")
+    options = {"preload": False} | ({"runOnly": list(rules)} if rules else {})
+    found = page.evaluate("options => axe.run(document, options).then(r => r.violations)", options)
     return [f"axe {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:160]} ×{len(v['nodes'])}" for v in found]
+
+
+def unreachable(page: Page) -> list[str]:
+    """Boxes that scroll and that the keyboard cannot reach."""
+    return axe(page, "scrollable-region-focusable")
 
 
 def weight(page: Page, url: str) -> dict[str, int]:

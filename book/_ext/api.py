@@ -3,9 +3,10 @@
     ```{api} mcbook.calculus mcbook.ledger
     ```
 
-A module that cannot be imported is left out.  Docstrings are plain text: blank lines separate
-paragraphs; a line that ends in a colon heads the indented lines below it; lines indented or
-aligned with runs of spaces (formulas, tables) keep their shape; `words` in backquotes are code.
+A module that does not exist is left out; one that exists and cannot be imported is a warning.
+Docstrings are plain text: blank lines separate paragraphs; a line that ends in a colon, or is
+underlined, heads the lines below it; lines indented or aligned with runs of spaces (formulas,
+tables) keep their shape; `words` in backquotes are code.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def inline(text: str) -> list[nodes.Node]:
 
 def paragraph(text: str) -> nodes.paragraph:
     """One paragraph."""
-    return nodes.paragraph("", "", *inline(" ".join(text.split())))
+    return nodes.paragraph("", "", *inline(" ".join(text.split())), support_smartquotes=False)
 
 
 def is_shaped(lines: list[str]) -> bool:
@@ -58,10 +59,27 @@ def shaped(lines: list[str]) -> nodes.literal_block:
     return nodes.literal_block(text, text, language="none", classes=["api-shaped"])
 
 
+def columns(lines: list[str]) -> list[tuple[str, list[str]]] | None:
+    """Two columns aligned by spaces, ``Problem    what is asked``, as (term, lines of text) pairs."""
+    for c in range(3, 24):
+        heads = [line for line in lines if line[:c].strip()]
+        rows = all(line[c - 1 : c] == " " and line[c : c + 1].strip() for line in lines)
+        if rows and heads and heads[0] is lines[0] and any(line[c - 2 : c] == "  " for line in heads):
+            items: list[tuple[str, list[str]]] = []
+            for line in lines:
+                if line[:c].strip():
+                    items.append((line[:c].strip(), [line[c:]]))
+                else:
+                    items[-1][1].append(line[c:])
+            return items if len(heads) > 1 or len(lines) > 1 else None
+    return None
+
+
 def entries(lines: list[str]) -> nodes.definition_list | None:
     """``name: what it is`` lines as a definition list, or None where they are something else."""
-    items: list[tuple[str, list[str]]] = []
-    for line in inspect.cleandoc("\n".join(lines)).splitlines():
+    lines = inspect.cleandoc("\n".join(lines)).splitlines()
+    items = columns(lines) or []
+    for line in lines if not items else []:
         m = ENTRY.fullmatch(line)
         if m and not line.startswith(" "):
             items.append((m["term"], [m["text"]]))
@@ -97,6 +115,9 @@ def docstring_nodes(doc: str) -> list[nodes.Node]:
             body = block if block[0].startswith(">>>") else block[1:]
             text = inspect.cleandoc("\n".join(body)) if body else block[0]
             out.append(nodes.literal_block(text, text, language="python"))
+        elif len(block) > 1 and re.fullmatch(r"-{3,}", block[1]):  # NumPy's way to head a block
+            out.append(nodes.rubric("", block[0], classes=["api-heading"]))
+            out += [(entries(block[2:]) or shaped(block[2:]))] if block[2:] else []
         elif HEADING.fullmatch(block[0]) and all(line.startswith(" ") for line in block[1:]):
             out.append(nodes.rubric("", block[0].rstrip(":"), classes=["api-heading"]))
             if block[1:]:
@@ -112,7 +133,7 @@ def shown(annotation: Any) -> str:
     """An annotation as its author would write it: ``Float[Array, "n d"]`` and not its repr."""
     if isinstance(annotation, str):
         return annotation
-    text = inspect.formatannotation(annotation)
+    text = inspect.formatannotation(annotation).replace("'", '"')
     return re.sub(r"\b(?:[a-z_]\w*\.)+(?=\w)", "", text).replace("NoneType", "None")
 
 
@@ -186,7 +207,10 @@ class Api(SphinxDirective):
             try:
                 module = importlib.import_module(name)
             except ImportError as fault:
-                log.info("api: %s is left out: %s", name, fault)
+                if fault.name in (name, name.rpartition(".")[0]):
+                    log.info("api: %s is left out: %s", name, fault)
+                else:
+                    log.warning("api: %s cannot be imported: %s", name, fault, location=self.get_location())
                 continue
             sections.append(self.section(name, module))
         return sections
@@ -215,12 +239,13 @@ class Api(SphinxDirective):
         line += addnodes.desc_name(name, name)
         line += addnodes.desc_addname(text[len(name) :], text[len(name) :])
         self.env.get_domain("py").note_object(anchor, kind, anchor, location=line)  # type: ignore[attr-defined]
+        line["_toc_name"], line["_toc_parts"] = name, (module, name)
         content = addnodes.desc_content()
-        content += docstring_nodes(own_doc(thing))
         rows = annotations(thing)
         if rows:
             listing = "\n".join(f"{a}: {t}" if a != "→" else f"→ {t}" for a, t in rows)
             content += nodes.literal_block(listing, listing, language="none", classes=["api-types"])
+        content += docstring_nodes(own_doc(thing))
         if kind == "data" and isinstance(thing, int | float | str | tuple) and len(repr(thing)) < 80:
             content += paragraph(f"Value: `{thing!r}`")
         return addnodes.desc(

@@ -26,6 +26,8 @@ REPLACE: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\s*<script[^>]*fontawesome[^>]*\.js[^>]*></script>"), ""),
     (re.compile(r'\s*<link rel="preload"[^>]*fontawesome[^>]*>'), ""),
     (re.compile(r"vendor/fontawesome/[\d.]+/css/all\.min\.css\?[^\"]*"), "icons/icons.css"),
+    # The second title and contents for print (raw TeX in the title): print.css shows the article.
+    (re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.S), ""),
     # The search button's name must hold the words on it; the sidebar with the logo is a landmark.
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
     (

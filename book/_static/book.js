@@ -14,14 +14,26 @@
 
   let waiting = 0;
   const soon = () => {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(mark);
+    clearTimeout(waiting);
+    waiting = setTimeout(mark, 50);
   };
-  window.addEventListener("load", soon);
-  window.addEventListener("resize", soon);
-  document.addEventListener("toggle", soon, true);
   document.addEventListener("DOMContentLoaded", () => {
-    soon();
-    document.fonts?.ready.then(soon);
+    mark();
+    new ResizeObserver(soon).observe(document.body);
+  });
+  window.addEventListener("load", mark);
+  window.addEventListener("resize", soon);
+  document.fonts?.addEventListener("loadingdone", soon);
+  document.addEventListener("toggle", soon, true);
+
+  // Paper is white: print in the light theme whatever is on the screen.
+  const root = document.documentElement;
+  let theme = null;
+  window.addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    if (theme) root.dataset.theme = theme;
   });
 })();
