@@ -1,4 +1,4 @@
-"""What every test shares: 64-bit JAX on the CPU, strict ranks, and a generator seeded from the test's own name."""
+"""What every test shares: 64-bit JAX on the CPU, strict ranks, a generator seeded from the test's name."""
 
 import zlib
 
