@@ -1,4 +1,4 @@
-"""What needs data that is not here is skipped by name, or fails where it is required (the root conftest.py)."""
+"""Whatever needs data that is not here is skipped by name, or fails where it is required (conftest.py)."""
 
 import os
 import subprocess
