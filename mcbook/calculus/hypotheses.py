@@ -1,6 +1,6 @@
 """The mistakes that `diagnose` knows, one small function each, in the order in which they are tried.
 
-A hypothesis looks at a `Case` (what was claimed, what is true) and returns what it can explain as a list of
+A hypothesis looks at a `Case` (what was claimed, what is true) and returns what it can explain, a list of
 `Finding`s, empty when it explains nothing. Hypotheses in one group compete: all that fit are reported together.
 """
 
@@ -84,21 +84,16 @@ def symmetric_variable(case: Case) -> list[Finding]:
 
 
 def entry_order(case: Case) -> list[Finding]:
-    G = case.G
+    G, shape = case.G, case.T.shape
     if G.size != case.T.size or G.ndim == 0:
         return []
-    moved = [G.ravel(order="C").reshape(case.T.shape, order="F"), G.ravel(order="F").reshape(case.T.shape)]
+    if G.shape != shape and case.is_true(G.reshape(shape)):
+        return [Finding("wrong shape", "reshaped, G is the gradient")]
+    moved = [G.ravel(order="C").reshape(shape, order="F"), G.ravel(order="F").reshape(shape)]
     if any(case.is_true(A) for A in moved):
-        return [
-            Finding(
-                "entries in the wrong order", "reading rows where columns were written gives the gradient"
-            )
-        ]
-    return (
-        [Finding("wrong shape", "reshaped, G is the gradient")]
-        if case.is_true(G.reshape(case.T.shape))
-        else []
-    )
+        evidence = "reading rows where columns were written gives the gradient"
+        return [Finding("entries in the wrong order", evidence)]
+    return []
 
 
 def float32(case: Case) -> list[Finding]:
@@ -125,24 +120,22 @@ def named_term(case: Case) -> list[Finding]:
 
 
 def _one_term(case: Case, name: str, A: Reals) -> list[Finding]:
-    """What single change to the term A makes the sum right: transposing it, or scaling it by a number."""
-    rest, findings = case.G - A, []
-    square = A.ndim == 2 and A.shape[0] == A.shape[1] and not is_symmetric(A)
+    """What single change to the term A makes the sum right: transposing it, scaling it by a number, or both."""
+    rest, square = case.G - A, A.ndim == 2 and A.shape[0] == A.shape[1] and not is_symmetric(A)
+    if not A.any():
+        return []
     if square and case.is_true(rest + A.T):
-        findings.append(
-            Finding(f"the term {name} is transposed", f"with ({name})ᵀ in its place G is the gradient")
-        )
-    c = inner(case.T - rest, A) / inner(A, A) if A.any() else 1.0
+        evidence = f"with ({name})ᵀ in its place G is the gradient"
+        return [Finding(f"the term {name} is transposed", evidence)]
+    c = inner(case.T - rest, A) / inner(A, A)
     if case.is_true(rest + c * A):
-        findings.append(_scaled_term(name, c, case))
-    elif square:
-        c = inner(case.T - rest, A.T) / inner(A, A)
-        if case.is_true(rest + c * A.T):
-            scaled = _scaled_term(name, c, case)
-            findings.append(
-                Finding(f"{scaled.cause}, and transposed", f"with {nice(c, case)} × ({name})ᵀ it is right")
-            )
-    return findings
+        return [_scaled_term(name, c, case)]
+    c = inner(case.T - rest, A.T) / inner(A, A) if square else 0.0
+    if square and case.is_true(rest + c * A.T):
+        scaled = _scaled_term(name, c, case)
+        evidence = f"with {nice(c, case)} × ({name})ᵀ in its place G is the gradient"
+        return [Finding(f"{scaled.cause}, and transposed", evidence)]
+    return []
 
 
 def _scaled_term(name: str, c: float, case: Case) -> Finding:
