@@ -1,7 +1,7 @@
 """The directive `{ledger}`: every number that the book quotes, one table a chapter, each row a link target.
 
-A MyST link from another page, `[31.2 dB](../ledger.md#unmixing-voices-sir)`, looks its anchor up in the slugs of
-the document; the rows are entered there, so that an unknown id is a warning like any other broken link.
+A MyST link from another page, `[31.2 dB](../ledger.md#unmixing-voices-sir)`, looks its anchor up in the slugs
+of the document; the rows are entered there, so that an unknown id is a warning like any other broken link.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ class LedgerTables(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.metadata[self.env.docname]["ledger_rows"] = {}
-        folder = Path(ledger.__file__).parent
-        for path in folder.glob("*.toml"):
+        folder = Path(self.config.ledger_folder or Path(ledger.__file__).parent)
+        for path in (folder, *folder.glob("*.toml")):
             self.env.note_dependency(str(path))
         chapters = {name: book for name, book in ledger.load(folder).items() if book}
         if not chapters:
@@ -83,6 +83,7 @@ def enter_slugs(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("ledger_folder", None, "env", types=[str])
     app.add_directive("ledger", LedgerTables)
     app.connect("doctree-read", enter_slugs, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,16 +27,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-REQUIRED = {
-    "id": str,
-    "what": str,
+REQUIRED: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "what": (str,),
     "value": (int, float),
     "tolerance": (int, float),
-    "format": str,
+    "format": (str,),
     "seed": (int, str),
-    "conditions": str,
-    "runs_in": str,
-    "command": str,
+    "conditions": (str,),
+    "runs_in": (str,),
+    "command": (str,),
 }
 FIELD = re.compile(r"\{:(,?)\.(\d+)([fe%])\}|\{:(,?)d\}")
 
