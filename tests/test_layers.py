@@ -147,7 +147,14 @@ def test_no_module_touches_warning_filters_or_global_seeds():
     forbidden = {"simplefilter", "filterwarnings", "seed"}
     for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        calls = [n for statement in tree.body if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
-                 for n in ast.walk(statement) if isinstance(n, ast.Call)]
-        names = {n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "") for n in calls}
+        calls = [
+            n
+            for statement in tree.body
+            if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
+            for n in ast.walk(statement)
+            if isinstance(n, ast.Call)
+        ]
+        names = {
+            n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "") for n in calls
+        }
         assert not names & forbidden, f"{path.name} changes global state when it is imported"

@@ -66,7 +66,10 @@ def sources(root: Path) -> dict[str, tuple[str, str]]:
             continue
         text = path.read_text(encoding="utf-8")
         cells = json.loads(text)["cells"] if path.suffix == ".ipynb" else []
-        of = {kind: "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == kind) for kind in ("markdown", "code")}
+        of = {
+            kind: "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == kind)
+            for kind in ("markdown", "code")
+        }
         found[path.relative_to(root).as_posix()] = (of["markdown"], of["code"]) if cells else (text, "")
     return found
 
@@ -96,7 +99,11 @@ def _run_faults(root: Path, entry: ledger.Entry, pages: dict[str, tuple[str, str
     if not (root / entry.runs_in).is_file():
         return [f"{entry.id} names {entry.runs_in}, which does not exist"]
     value = ledger.lookup(json.loads((root / entry.runs_in).read_text(encoding="utf-8")), entry.key)
-    return [] if entry.agrees(value) else [f"{entry.runs_in} has {value} for {entry.id}, the ledger {entry.value}"]
+    return (
+        []
+        if entry.agrees(value)
+        else [f"{entry.runs_in} has {value} for {entry.id}, the ledger {entry.value}"]
+    )
 
 
 def test_the_book_agrees_with_its_ledger():
@@ -143,7 +150,7 @@ def test_planted_disagreements_are_found(house, file, old, new, fault):
         ('"{:.1f} dB"', '"dB"', "format needs one field"),
         ('"{:.1f} dB"', '"{:.1f} {} dB"', "format needs one field"),
         ("value = 31.24", "value = nan", "must be finite"),
-        ("tolerance = 0.05\nformat = \"{:.1f} dB\"", "tolerance = -1\nformat = \"{:.1f} dB\"", "not negative"),
+        ('tolerance = 0.05\nformat = "{:.1f} dB"', 'tolerance = -1\nformat = "{:.1f} dB"', "not negative"),
         ('key = "runs.0.ratio"\n', "", "runs_in"),
         ('source = "10.1000/182", ', "", "beside needs"),
         ("[[entry]]", "[[entries]]", "may hold"),
@@ -208,12 +215,15 @@ def build(house: Path) -> subprocess.CompletedProcess:
 def test_the_page_can_be_linked_to(house):
     """Under -W -n: links to the rows resolve, also after an incremental build; an unknown id fails."""
     (house / "book/conf.py").write_text(
-        "extensions = ['myst_parser', 'ledger_page']\nledger_folder = '../ledger'\nexclude_patterns = ['*.ipynb']\n"
+        "extensions = ['myst_parser', 'ledger_page']\n"
+        "ledger_folder = '../ledger'\nexclude_patterns = ['*.ipynb']\n"
     )
     ledger_md = "# Ledger\n\n```{ledger}\n```\n\n```{toctree}\npage\n```\n"
     (house / "book/index.md").write_text("# Book\n\n```{toctree}\nledger\n```\n")
     (house / "book/ledger.md").write_text(ledger_md)
-    (house / "book/page.md").write_text("# Page\n\nIt is [0.4 ×](ledger.md#toy-ratio) of it.\n", encoding="utf-8")
+    (house / "book/page.md").write_text(
+        "# Page\n\nIt is [0.4 ×](ledger.md#toy-ratio) of it.\n", encoding="utf-8"
+    )
     first = build(house)
     assert first.returncode == 0, first.stderr
     page, table = ((house / f"out/{name}.html").read_text(encoding="utf-8") for name in ("page", "ledger"))

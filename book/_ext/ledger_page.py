@@ -22,7 +22,7 @@ class LedgerTables(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.metadata[self.env.docname]["ledger_rows"] = {}
-        folder = Path(self.config.ledger_folder or Path(ledger.__file__).parent)
+        folder = Path(self.env.srcdir, self.config.ledger_folder or Path(ledger.__file__).parent)
         for path in (folder, *folder.glob("*.toml")):
             self.env.note_dependency(str(path))
         chapters = {name: book for name, book in ledger.load(folder).items() if book}
@@ -38,7 +38,7 @@ class LedgerTables(SphinxDirective):
         group += nodes.tbody("", *[self._entry(entry) for entry in book])
         table += group
         # A region that takes the focus scrolls with the arrow keys: the table is wider than a phone.
-        opening = f'<div class="ledger-scroll" role="region" tabindex="0" aria-label="Ledger of {chapter}">'
+        opening = f'<div class="ledger-scroll" style="overflow-x:auto" role="region" tabindex="0" aria-label="Ledger of {chapter}">'
         wrapper = nodes.container("", classes=["ledger-wrap"])
         wrapper += [nodes.raw("", opening, format="html"), table, nodes.raw("", "</div>", format="html")]
         return wrapper

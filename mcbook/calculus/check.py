@@ -62,8 +62,8 @@ def check_grad(
     G           array of the shape of X, or a callable X ↦ G
     reference   a gradient trusted more (array, or a callable such as `jax.grad(f)`), called R:
                 ‖G - R‖ ≤ reference_rtol ‖R‖
-    directions  how many random unit directions V; the direction of G itself, which sees a wrong factor at full
-                strength, is added to them: |⟨G, V⟩ - slope| ≤ max(rtol ‖G‖, what is known of the slope)
+    directions  how many random unit directions V; the direction of G itself, which sees a wrong factor at
+                full strength, is added to them: |⟨G, V⟩ - slope| ≤ max(rtol ‖G‖, what is known of the slope)
 
     What is known of the slope is four times its own error estimate and the effect of rounding X; where that
     exceeds 1e-4 ‖G‖ the check refuses to judge. Set `complex_step` only where f is analytic as it is coded:
@@ -92,7 +92,7 @@ def check_grad(
 
 
 def gradient_rounding(slopes: list[Slope], X: Reals) -> float:
-    """How far the gradient itself moves when X is rounded: 16 eps (1 + ‖X‖) times the largest curvature seen."""
+    """How far rounding X moves the gradient itself: 16 eps (1 + ‖X‖) times the largest curvature seen."""
     bend = max((abs(s.curvature) for s in slopes if np.isfinite(s.curvature)), default=0.0)
     return 16 * EPS * (1 + float(np.linalg.norm(X))) * bend
 
@@ -148,14 +148,14 @@ def _require_informative(slopes: list[Slope], tolerance: float, rounding: float,
         return
     if size == 0 or rounding > CEILING * size:
         raise ValueError(
-            f"X is a stationary point (‖G‖ = {size:.1e}, lost in the rounding of X), where wrong gradients vanish "
-            "too; check at another point."
+            f"X is a stationary point (‖G‖ = {size:.1e}, lost in the rounding of X), where wrong gradients "
+            "vanish too; check at another point."
         )
     roughest, noise = max(s.error for s in slopes), max(s.noise for s in slopes)
     raise ValueError(
-        f"too rough to judge: the slopes are known to {roughest:.0e} only, with ‖G‖ = {size:.1e} and values of f "
-        f"that carry errors of {noise:.0e}; drop a large constant from f, keep away from kinks, stationary points "
-        "and the edge of the domain, or compute f more accurately."
+        f"too rough to judge: the slopes are known to {roughest:.0e} only, with ‖G‖ = {size:.1e} and values "
+        f"of f that carry errors of {noise:.0e}; drop a large constant from f, keep away from kinks, stationary "
+        "points and the edge of the domain, or compute f more accurately."
     )
 
 
@@ -167,7 +167,7 @@ def _complex_step(
     slopes: list[Slope],
     allowed: list[float],
 ) -> float:
-    """The largest mismatch with Im f(X + ihV)/h, relative to ‖G‖. Raises ValueError where f is not analytic."""
+    """The largest mismatch with Im f(X + ihV)/h, relative to ‖G‖. Raises ValueError if f is not analytic."""
     h, size, worst = 1e-30, float(np.linalg.norm(G)), 0.0
     for V, slope, tolerance in zip(probes, slopes, allowed, strict=True):
         value = np.asarray(f(X + 1j * h * V))

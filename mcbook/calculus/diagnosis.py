@@ -47,7 +47,7 @@ def diagnose(
     terms      named arrays that sum to G: a mistake in a single one of them is then found too
     sizes      named numbers, such as {"n": 50}, by which a factor may be called
 
-    Raises ValueError for the inputs that `check_grad` refuses; a G of another shape is diagnosed, not refused.
+    Raises ValueError for an f or X that `check_grad` refuses; a G of another shape is diagnosed, not refused.
     """
     X = as_variable(X)
     rng = np.random.default_rng(0) if rng is None else rng

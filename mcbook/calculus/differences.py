@@ -61,8 +61,8 @@ def slope_along(f: ScalarFunction, X: Reals, V: Reals, *, target: float = 0.0) -
 def value_noise(f: ScalarFunction, X: Reals, V: Reals, *, centre: float, spacing: float) -> float:
     """The standard deviation of the rounding errors in the values of f near X, eps |f(X)| at least.
 
-    Sixth differences of nine closely spaced values remove whatever is smooth and leave the noise, magnified by
-    a known factor. Source: more2011.
+    Sixth differences of nine closely spaced values remove whatever is smooth and leave the noise, magnified
+    by a known factor. Source: more2011.
     """
     order = 6
     values = np.array([_shifted(f, X, k * spacing * V) for k in range(-4, 5)])

@@ -1,7 +1,7 @@
 """The mistakes that `diagnose` knows, one small function each, in the order in which they are tried.
 
 A hypothesis looks at a `Case` (what was claimed, what is true) and returns what it can explain, a list of
-`Finding`s, empty when it explains nothing. Hypotheses in one group compete: all that fit are reported together.
+`Finding`s, empty when it explains nothing. Hypotheses in one group compete: all that fit are reported.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from mcbook.calculus.inputs import Reals, inner
 
 
 class Case(NamedTuple):
-    """G claimed, T true (known to `tolerance` relative to its norm), both at X; named numbers and terms of G."""
+    """G claimed, T true (known to `tolerance` relative to its norm), at X; named numbers and terms of G."""
 
     G: Reals
     T: Reals
@@ -120,7 +120,7 @@ def named_term(case: Case) -> list[Finding]:
 
 
 def _one_term(case: Case, name: str, A: Reals) -> list[Finding]:
-    """What single change to the term A makes the sum right: transposing it, scaling it by a number, or both."""
+    """What single change to the term A makes the sum right: transposing it, scaling it, or both."""
     rest, square = case.G - A, A.ndim == 2 and A.shape[0] == A.shape[1] and not is_symmetric(A)
     if not A.any():
         return []

@@ -66,7 +66,7 @@ def check_jvp(
     rng: np.random.Generator,
     probes: int = 3,
 ) -> ProductReport:
-    """Holds jvp(x, x_dot) = J x_dot, of the shape of f(x), against central differences of ⟨y_bar, f⟩ along x_dot.
+    """Holds jvp(x, x_dot) = J x_dot, of the shape of f(x), against differences of ⟨y_bar, f⟩ along x_dot.
 
     Each tangent is met with y_bar = the claimed product itself and with a random one.
     Raises AssertionError when the product is wrong, ValueError for a wrong shape or where J x_dot vanishes.

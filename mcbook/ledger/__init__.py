@@ -12,12 +12,12 @@ One file a chapter, `mcbook/ledger/<chapter>.toml`, holds tables `[[entry]]` wit
     runs_in     the notebook that calls `quote(id, …)`, or the JSON of a benchmark
     key         for a JSON only: the path to the number, "runs.laplace.ratio"
     command     what repeats it
-    beside      optional list of {label, value, source, conditions}: figures of others, with a DOI or an address
+    beside      optional list of {label, value, source, conditions}: figures of others, by DOI or address
 
 A page links to the ledger with the printed number as the text: `[31.2 dB](../ledger.md#unmixing-voices-sir)`.
 
-The tolerance may be at most one unit of the last printed digit: what a reader's own run gives then differs from
-the page in that digit at most. A number that varies more is printed with fewer digits.
+The tolerance may be at most one unit of the last printed digit: what a reader's own run gives then differs
+from the page in that digit at most. A number that varies more is printed with fewer digits.
 """
 
 import re
@@ -114,9 +114,9 @@ def check(entry: Entry, value: float) -> str:
     """ "<what>: <number>" of an entry that agrees with value. Raises LedgerError when it does not."""
     if not entry.agrees(value):
         raise LedgerError(
-            f"{entry.id}: this run gives {float(value):.6g}, the ledger says {entry.value:.6g} ± {entry.tolerance:g} "
-            f"({entry.what}). If the new number is right, change it in mcbook/ledger/{entry.chapter}.toml and in the "
-            f"prose that quotes it; it repeats with: {entry.command}"
+            f"{entry.id}: this run gives {float(value):.6g}, the ledger says {entry.value:.6g} "
+            f"± {entry.tolerance:g} ({entry.what}). If the new number is right, change it in "
+            f"mcbook/ledger/{entry.chapter}.toml and in the prose that quotes it; it repeats with: {entry.command}"
         )
     return f"{entry.what}: {entry.text}"
 
@@ -200,7 +200,7 @@ def last_digit(format: str, value: float) -> float:
 
 
 def lookup(document: Any, key: str) -> float:
-    """The number at a dotted path in a benchmark's JSON. Raises LedgerError naming the part that is not there."""
+    """The number at a dotted path in a benchmark's JSON. Raises LedgerError naming the missing part."""
     for part in key.split("."):
         try:
             document = document[int(part)] if isinstance(document, list) else document[part]
