@@ -144,6 +144,16 @@ def test_float32_a_kink_and_what_is_not_finite(rng):
     assert diagnose(f, G * np.nan, X).cause == "not finite"
 
 
+@pytest.mark.parametrize("condition", [1e2, 1e4, 1e6])
+def test_a_sharp_bend_is_no_kink(condition, rng):
+    for _ in range(10):
+        Q, _ = np.linalg.qr(rng.standard_normal((4, 4)))
+        X = Q * np.geomspace(1, 1 / condition, 4) @ Q.T
+        X[0] *= 2
+        f = lambda X: 1e3 + np.linalg.slogdet(X)[1]  # noqa: E731
+        assert diagnose(f, 2 * np.linalg.inv(X).T, X, rng=rng).cause == "factor 2"
+
+
 def test_a_reference_of_another_function_is_reported(rng):
     f, G, X = least_squares(rng)
     assert diagnose(f, G, X, reference=2 * G, rng=rng).cause == "wrong reference"

@@ -38,7 +38,10 @@ class LedgerTables(SphinxDirective):
         group += nodes.tbody("", *[self._entry(entry) for entry in book])
         table += group
         # A region that takes the focus scrolls with the arrow keys: the table is wider than a phone.
-        opening = f'<div class="ledger-scroll" style="overflow-x:auto" role="region" tabindex="0" aria-label="Ledger of {chapter}">'
+        opening = (
+            '<div class="ledger-scroll" style="overflow-x:auto" role="region" tabindex="0" '
+            f'aria-label="Ledger of {chapter}">'
+        )
         wrapper = nodes.container("", classes=["ledger-wrap"])
         wrapper += [nodes.raw("", opening, format="html"), table, nodes.raw("", "</div>", format="html")]
         return wrapper

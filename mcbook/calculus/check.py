@@ -154,8 +154,8 @@ def _require_informative(slopes: list[Slope], tolerance: float, rounding: float,
     roughest, noise = max(s.error for s in slopes), max(s.noise for s in slopes)
     raise ValueError(
         f"too rough to judge: the slopes are known to {roughest:.0e} only, with ‖G‖ = {size:.1e} and values "
-        f"of f that carry errors of {noise:.0e}; drop a large constant from f, keep away from kinks, stationary "
-        "points and the edge of the domain, or compute f more accurately."
+        f"of f that carry errors of {noise:.0e}; drop a large constant from f, keep away from kinks, "
+        "stationary points and the edge of the domain, or compute f more accurately."
     )
 
 

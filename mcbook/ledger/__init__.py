@@ -116,7 +116,8 @@ def check(entry: Entry, value: float) -> str:
         raise LedgerError(
             f"{entry.id}: this run gives {float(value):.6g}, the ledger says {entry.value:.6g} "
             f"± {entry.tolerance:g} ({entry.what}). If the new number is right, change it in "
-            f"mcbook/ledger/{entry.chapter}.toml and in the prose that quotes it; it repeats with: {entry.command}"
+            f"mcbook/ledger/{entry.chapter}.toml and in the prose that quotes it; "
+            f"it repeats with: {entry.command}"
         )
     return f"{entry.what}: {entry.text}"
 
