@@ -1,76 +1,92 @@
-"""The directive `{ledger}`: all entries of `mcbook.ledger`, one table a chapter, each row a target.
+"""The directive `{ledger}`: every number that the book quotes, one table a chapter, each row a link target.
 
-A page quotes a number by a link to its row, `[31.2 dB](../ledger.md#unmixing-voices-sir-out)`; a link to
-a row that does not exist is a warning, and so fails a strict build.
+A MyST link from another page, `[31.2 dB](../ledger.md#unmixing-voices-sir)`, looks its anchor up in the slugs
+of the document; the rows are entered there, so that an unknown id is a warning like any other broken link.
 """
 
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-HEADS = ("Number", "What it is", "How it was got", "Beside it")
+from mcbook import ledger
+
+HEADER = ("What", "Number", "Seed, conditions", "Runs in, and how to repeat it", "Beside it")
 
 
-def _lines(*texts: str) -> list[nodes.paragraph]:
-    return [nodes.paragraph("", "", *_code(text)) for text in texts if text]
+class LedgerTables(SphinxDirective):
+    """Renders mcbook/ledger/*.toml."""
 
-
-def _code(text: str) -> list[nodes.Node]:
-    """Text with `code` in backticks."""
-    parts = text.split("`")
-    return [nodes.literal("", p) if k % 2 else nodes.Text(p) for k, p in enumerate(parts) if p]
-
-
-def _row(e) -> nodes.row:
-    cells = (
-        _lines(f"{e.rendered}", f"± {e.tolerance:g}"),
-        _lines(e.what, f"`{e.id}`"),
-        _lines(e.conditions, f"Seed: {e.seed}.", f"Repeat: `{e.repeat}`"),
-        _lines(*(f"{b.what}: {b.value} ({b.source})" for b in e.beside)) or _lines("—"),
-    )
-    row = nodes.row("", *(nodes.entry("", *cell) for cell in cells), ids=[e.id])
-    row[0].insert(0, nodes.target("", "", ids=[f"{e.id}"]))
-    row["ids"] = []
-    return row
-
-
-def _table(chapter: str, rows) -> nodes.container:
-    head = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in HEADS)))
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=w) for w in (12, 26, 36, 26)), cols=len(HEADS))
-    group += [head, nodes.tbody("", *map(_row, rows))]
-    table = nodes.table("", nodes.title("", f"Chapter {chapter}"), group, classes=["ledger"])
-    return nodes.container("", table, classes=["scrolls"])
-
-
-class Ledger(SphinxDirective):
-    """`{ledger}`, without argument or content."""
+    has_content = False
 
     def run(self) -> list[nodes.Node]:
-        from mcbook.ledger import entries
+        self.env.metadata[self.env.docname]["ledger_rows"] = {}
+        folder = Path(self.env.srcdir, self.config.ledger_folder or Path(ledger.__file__).parent)
+        for path in (folder, *folder.glob("*.toml")):
+            self.env.note_dependency(str(path))
+        chapters = {name: book for name, book in ledger.load(folder).items() if book}
+        if not chapters:
+            return [nodes.paragraph("", "No chapter has entered a number yet.")]
+        return [self._table(name, book) for name, book in chapters.items()]
 
-        for source in (Path(self.env.srcdir) / "mcbook" / "ledger").glob("*"):
-            self.env.note_dependency(str(source))
-        chapters: dict[str, list] = {}
-        for e in entries():
-            chapters.setdefault(e.id.split("-")[0], []).append(e)
-        return [_table(name, rows) for name, rows in chapters.items()]
+    def _table(self, chapter: str, book: tuple[ledger.Entry, ...]) -> nodes.Node:
+        table = nodes.table("", nodes.title("", chapter), classes=["ledger"])
+        group = nodes.tgroup("", cols=len(HEADER))
+        group += [nodes.colspec("", colwidth=w) for w in (25, 12, 23, 25, 15)]
+        group += nodes.thead("", _row([[nodes.paragraph("", text)] for text in HEADER]))
+        group += nodes.tbody("", *[self._entry(entry) for entry in book])
+        table += group
+        # A region that takes the focus scrolls with the arrow keys: the table is wider than a phone.
+        opening = (
+            '<div class="ledger-scroll" style="overflow-x:auto" role="region" tabindex="0" '
+            f'aria-label="Ledger of {chapter}">'
+        )
+        wrapper = nodes.container("", classes=["ledger-wrap"])
+        wrapper += [nodes.raw("", opening, format="html"), table, nodes.raw("", "</div>", format="html")]
+        return wrapper
+
+    def _entry(self, entry: ledger.Entry) -> nodes.Node:
+        rows = self.env.metadata[self.env.docname]["ledger_rows"]
+        rows[entry.id] = (self.lineno, entry.id, entry.what)
+        number = nodes.paragraph("", "", nodes.strong("", entry.text))
+        spread = nodes.paragraph("", f"± {entry.tolerance:g}")
+        seed = nodes.paragraph("", f"Seed {entry.seed}. {entry.conditions}")
+        where = nodes.paragraph("", entry.runs_in + (f", {entry.key}" if entry.key else ""))
+        command = nodes.paragraph("", "", nodes.literal("", entry.command))
+        cells = [[nodes.paragraph("", entry.what)], [number, spread], [seed], [where, command]]
+        row = _row([*cells, [_figure(figure) for figure in entry.beside]])
+        row["ids"].append(entry.id)
+        row["classes"].append("ledger-entry")
+        return row
 
 
-def _targets(app, doctree: nodes.document) -> None:
-    """Tell MyST that the rows can be linked to as `ledger.md#id`."""
-    rows = [
-        t["ids"][0]
-        for t in doctree.findall(nodes.target)
-        if t.parent.parent and isinstance(t.parent, nodes.entry)
-    ]
+def _row(cells: list[list[nodes.Node]]) -> nodes.row:
+    return nodes.row("", *[nodes.entry("", *cell) for cell in cells])
+
+
+def _figure(figure: ledger.Beside) -> nodes.paragraph:
+    """A figure of somebody else's with its source, a link where the source is an address or a DOI."""
+    paragraph = nodes.paragraph("", f"{figure.label}: {figure.value} ({figure.conditions}). ")
+    source = figure.source
+    address = f"https://doi.org/{source}" if source.startswith("10.") else source
+    if address.startswith("https://"):
+        paragraph += nodes.reference("", source, refuri=address)
+    else:
+        paragraph += nodes.Text(source)
+    return paragraph
+
+
+def enter_slugs(app: Sphinx, doctree: nodes.document) -> None:
+    """Adds the rows to the anchors that MyST links may name, once the page is read."""
+    metadata = app.env.metadata[app.env.docname]
+    rows = metadata.pop("ledger_rows", None)
     if rows:
-        slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
-        slugs.update({id: (0, id, id) for id in rows})
+        metadata["myst_slugs"] = {**metadata.get("myst_slugs", {}), **rows}
 
 
-def setup(app):
-    """Register the directive."""
-    app.add_directive("ledger", Ledger)
-    app.connect("doctree-read", _targets)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("ledger_folder", None, "env", types=[str])
+    app.add_directive("ledger", LedgerTables)
+    app.connect("doctree-read", enter_slugs, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.differences import Slope, slope_along
+from mcbook.calculus.differences import EPS, Slope, slope_along
 from mcbook.calculus.inputs import (
     Reals,
     ScalarFunction,
@@ -59,15 +59,17 @@ def check_grad(
 ) -> GradReport:
     """Holds G, the claimed gradient of the scalar function f at X, against df = ⟨G, dX⟩.
 
-    G          array of the shape of X, or a callable X ↦ G
-    reference  a gradient trusted more (array, or a callable such as `jax.grad(f)`): ‖G - R‖ ≤ reference_rtol ‖R‖
-    directions random unit directions V, and the direction of G itself, which sees a wrong factor at full strength:
-               |⟨G, V⟩ - slope| ≤ max(rtol ‖G‖, 4 × the error of the slope)
+    G           array of the shape of X, or a callable X ↦ G
+    reference   a gradient trusted more (array, or a callable such as `jax.grad(f)`), called R:
+                ‖G - R‖ ≤ reference_rtol ‖R‖
+    directions  how many random unit directions V; the direction of G itself, which sees a wrong factor at
+                full strength, is added to them: |⟨G, V⟩ - slope| ≤ max(rtol ‖G‖, what is known of the slope)
 
-    Set `complex_step` only where f is analytic as it is coded: `slogdet`, `abs` and `logaddexp` silently drop the
-    imaginary part, so the step is itself held against the differences.
-    Raises AssertionError when G is wrong, and ValueError when nothing can be said: a wrong shape, NaN, float32,
-    complex input, a stationary point, or values of f too rough to judge by.
+    What is known of the slope is four times its own error estimate and the effect of rounding X; where that
+    exceeds 1e-4 ‖G‖ the check refuses to judge. Set `complex_step` only where f is analytic as it is coded:
+    `slogdet`, `abs` and `logaddexp` silently drop the imaginary part, so it is held against the differences.
+    Raises AssertionError when G is wrong, and ValueError when nothing can be said: a wrong shape, NaN,
+    float32, complex input, a stationary point, or values of f too rough to judge by.
     """
     X = as_variable(X)
     G = as_gradient(G, X)
@@ -76,24 +78,28 @@ def check_grad(
         raise ValueError(f"directions must be at least 1, got {directions}.")
     mismatch = None if reference is None else _relative_mismatch(G, as_gradient(reference, X, "reference"))
     size = float(np.linalg.norm(G))
-    probes = ([np.asarray(G / size)] if size > 0 else []) + [unit_direction(rng, X) for _ in range(directions)]
+    probes = [np.asarray(G / size)] if size > 0 else []
+    probes += [unit_direction(rng, X) for _ in range(directions)]
     slopes = [slope_along(f, X, V, target=0.1 * rtol * size) for V in probes]
     claims = [inner(G, V) for V in probes]
-    _judge(claims, slopes, size, rtol, mismatch, reference_rtol)
-    _require_informative(slopes, size, 1 + float(np.linalg.norm(X)))
-    step = _complex_step(f, G, X, probes, slopes, rtol * size) if complex_step else None
-    gaps = [abs(c - s.value) for c, s in zip(claims, slopes, strict=True)]
-    tolerance = max(_tolerance(s, size, rtol) for s in slopes) / size
-    return GradReport(max(gaps) / size, tolerance, directions, mismatch, reference_rtol, step)
+    rounding = gradient_rounding(slopes, X)
+    allowed = [max(rtol * size, 4 * s.error + rounding) for s in slopes]
+    _judge(claims, slopes, allowed, size, mismatch, reference_rtol)
+    _require_informative(slopes, max(allowed), rounding, size)
+    step = _complex_step(f, G, X, probes, slopes, allowed) if complex_step else None
+    worst = max(abs(c - s.value) for c, s in zip(claims, slopes, strict=True))
+    return GradReport(worst / size, max(allowed) / size, directions, mismatch, reference_rtol, step)
+
+
+def gradient_rounding(slopes: list[Slope], X: Reals) -> float:
+    """How far rounding X moves the gradient itself: 16 eps (1 + ‖X‖) times the largest curvature seen."""
+    bend = max((abs(s.curvature) for s in slopes if np.isfinite(s.curvature)), default=0.0)
+    return 16 * EPS * (1 + float(np.linalg.norm(X))) * bend
 
 
 def decade(x: float) -> str:
     """The next power of ten at or above x, as text: bounds print alike on every machine."""
     return f"1e{int(np.ceil(np.log10(x) - 1e-9)):d}" if x > 0 else "0"
-
-
-def _tolerance(slope: Slope, size: float, rtol: float) -> float:
-    return max(rtol * size, 4 * slope.error)
 
 
 def _relative_mismatch(G: Reals, R: Reals) -> float:
@@ -104,16 +110,16 @@ def _relative_mismatch(G: Reals, R: Reals) -> float:
 def _judge(
     claims: list[float],
     slopes: list[Slope],
+    allowed: list[float],
     size: float,
-    rtol: float,
     mismatch: float | None,
     reference_rtol: float,
 ) -> None:
     """Raises AssertionError where a slope or the reference contradicts the claim."""
     wrong = [
         f"  ⟨G, V⟩ = {c:+.6e}, slope of f {s.value:+.6e} ± {s.error:.0e}"
-        for c, s in zip(claims, slopes, strict=True)
-        if abs(c - s.value) > _tolerance(s, size, rtol)
+        for c, s, tolerance in zip(claims, slopes, allowed, strict=True)
+        if abs(c - s.value) > tolerance
     ]
     off_reference = mismatch is not None and not mismatch <= reference_rtol
     if not wrong and not off_reference:
@@ -136,32 +142,37 @@ def _judge(
     raise AssertionError("\n".join([*lines, HINT]))
 
 
-def _require_informative(slopes: list[Slope], size: float, scale: float) -> None:
+def _require_informative(slopes: list[Slope], tolerance: float, rounding: float, size: float) -> None:
     """Raises ValueError where agreement means nothing: a stationary point, or differences too rough."""
-    roughest = max(s.error for s in slopes)
-    bend = max((abs(s.curvature) for s in slopes if np.isfinite(s.curvature)), default=0.0)
-    if size == 0 or size <= 1e-7 * bend * scale and size <= 1e-3:
+    if tolerance <= CEILING * size and size > 0:
+        return
+    if size == 0 or rounding > CEILING * size:
         raise ValueError(
-            f"X is a stationary point (‖G‖ = {size:.1e}), where wrong gradients vanish too; check at another point."
+            f"X is a stationary point (‖G‖ = {size:.1e}, lost in the rounding of X), where wrong gradients "
+            "vanish too; check at another point."
         )
-    if not 4 * roughest <= CEILING * size:
-        noise = max(s.noise for s in slopes)
-        raise ValueError(
-            f"too rough to judge: the slopes are known to {roughest:.0e} only, with ‖G‖ = {size:.1e} and values of f "
-            f"that carry errors of {noise:.0e}; drop a large constant from f, avoid kinks, stationary points and the "
-            "edge of the domain, or compute f more accurately."
-        )
+    roughest, noise = max(s.error for s in slopes), max(s.noise for s in slopes)
+    raise ValueError(
+        f"too rough to judge: the slopes are known to {roughest:.0e} only, with ‖G‖ = {size:.1e} and values "
+        f"of f that carry errors of {noise:.0e}; drop a large constant from f, keep away from kinks, "
+        "stationary points and the edge of the domain, or compute f more accurately."
+    )
 
 
 def _complex_step(
-    f: ScalarFunction, G: Reals, X: Reals, probes: list[Reals], slopes: list[Slope], tolerance: float
+    f: ScalarFunction,
+    G: Reals,
+    X: Reals,
+    probes: list[Reals],
+    slopes: list[Slope],
+    allowed: list[float],
 ) -> float:
-    """The largest mismatch with Im f(X + ihV)/h, relative to ‖G‖. Raises ValueError where f is not analytic."""
+    """The largest mismatch with Im f(X + ihV)/h, relative to ‖G‖. Raises ValueError if f is not analytic."""
     h, size, worst = 1e-30, float(np.linalg.norm(G)), 0.0
-    for V, slope in zip(probes, slopes, strict=True):
+    for V, slope, tolerance in zip(probes, slopes, allowed, strict=True):
         value = np.asarray(f(X + 1j * h * V))
         derivative = float(value.imag) / h
-        if not np.iscomplexobj(value) or abs(derivative - slope.value) > max(tolerance, 4 * slope.error):
+        if not np.iscomplexobj(value) or abs(derivative - slope.value) > tolerance:
             raise ValueError(
                 "the complex step contradicts the central differences: f is not analytic as it is coded "
                 "(slogdet, abs and logaddexp drop the imaginary part); leave complex_step off."

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.differences import numerical_gradient, slope_along
+from mcbook.calculus.differences import numerical_gradient, slope_along, value_noise
 from mcbook.calculus.hypotheses import GROUPS, Case, Finding
 from mcbook.calculus.inputs import (
     Reals,
@@ -39,7 +39,7 @@ def diagnose(
     reference: Any = None,
     rng: np.random.Generator | None = None,
     terms: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int | float] | None = None,
 ) -> Diagnosis:
     """Names the mistake in G, the claimed gradient of f at X.
 
@@ -47,7 +47,7 @@ def diagnose(
     terms      named arrays that sum to G: a mistake in a single one of them is then found too
     sizes      named numbers, such as {"n": 50}, by which a factor may be called
 
-    Raises ValueError for the inputs that `check_grad` refuses; a G of another shape is diagnosed, not refused.
+    Raises ValueError for an f or X that `check_grad` refuses; a G of another shape is diagnosed, not refused.
     """
     X = as_variable(X)
     rng = np.random.default_rng(0) if rng is None else rng
@@ -90,18 +90,19 @@ def explain(case: Case) -> list[Finding]:
 
 
 def has_kink(f: ScalarFunction, X: Reals, V: Reals) -> bool:
-    """Whether the slopes of f to the two sides of X along V differ by a jump that smaller steps do not shrink."""
+    """Whether the one-sided slopes of f along V differ by a jump that smaller steps do not change.
+
+    Where f is smooth the jump is h times its second derivative, and shrinks with h.
+    """
     scale, centre = 1 + float(np.linalg.norm(X)), value_at(f, X)
-    h = 1e-6 * scale
-
-    def jump(h: float) -> float:
-        ahead, behind = float(np.asarray(f(X + h * V))), float(np.asarray(f(X - h * V)))
-        return (ahead - 2 * centre + behind) / h
-
+    steps = 1e-6 * scale / np.array([1.0, 8.0, 64.0])
     with np.errstate(all="ignore"):
-        wide, narrow = jump(h), jump(h / 8)
-    rounding = 100 * np.finfo(float).eps * (1 + abs(centre)) / (h / 8)
-    return bool(abs(narrow) > rounding and abs(narrow) > 0.7 * abs(wide))
+        ahead = np.array([float(np.asarray(f(X + h * V))) for h in steps])
+        behind = np.array([float(np.asarray(f(X - h * V))) for h in steps])
+        jumps = (ahead - 2 * centre + behind) / steps
+        ratios = jumps[1:] / jumps[:-1]
+    rounding = 30 * value_noise(f, X, V, centre=centre, spacing=1e-11 * scale) / steps[-1]
+    return bool(abs(jumps[-1]) > rounding and np.all((ratios > 0.7) & (ratios < 1.4)))
 
 
 def _truth(f: ScalarFunction, X: Reals, reference: Any) -> tuple[Reals, float]:

@@ -43,7 +43,7 @@ def slope_along(f: ScalarFunction, X: Reals, V: Reals, *, target: float = 0.0) -
     """
     centre = value_at(f, X)
     scale = 1.0 + float(np.linalg.norm(X))
-    noise = value_noise(f, X, V, centre=centre, spacing=np.sqrt(EPS) * scale)
+    noise = value_noise(f, X, V, centre=centre, spacing=1e-11 * scale)
     best = Slope(np.nan, np.inf, np.nan, noise, np.nan)
     rows: list[list[float]] = []
     for k in range(HALVINGS):
@@ -59,10 +59,10 @@ def slope_along(f: ScalarFunction, X: Reals, V: Reals, *, target: float = 0.0) -
 
 
 def value_noise(f: ScalarFunction, X: Reals, V: Reals, *, centre: float, spacing: float) -> float:
-    """The standard deviation of the rounding errors in the values of f near X; at least eps |f(X)|.
+    """The standard deviation of the rounding errors in the values of f near X, eps |f(X)| at least.
 
-    Sixth differences of nine closely spaced values remove whatever is smooth and leave the noise, magnified by
-    a known factor. Source: more2011.
+    Sixth differences of nine closely spaced values remove whatever is smooth and leave the noise, magnified
+    by a known factor. Source: more2011.
     """
     order = 6
     values = np.array([_shifted(f, X, k * spacing * V) for k in range(-4, 5)])

@@ -1,7 +1,7 @@
 """The mistakes that `diagnose` knows, one small function each, in the order in which they are tried.
 
-A hypothesis looks at a `Case` (what was claimed, what is true) and returns what it can explain as a list of
-`Finding`s, empty when it explains nothing. Hypotheses in one group compete: all that fit are reported together.
+A hypothesis looks at a `Case` (what was claimed, what is true) and returns what it can explain, a list of
+`Finding`s, empty when it explains nothing. Hypotheses in one group compete: all that fit are reported.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +14,13 @@ from mcbook.calculus.inputs import Reals, inner
 
 
 class Case(NamedTuple):
-    """G claimed, T true (known to `tolerance` relative to its norm), both at X; named numbers and terms of G."""
+    """G claimed, T true (known to `tolerance` relative to its norm), at X; named numbers and terms of G."""
 
     G: Reals
     T: Reals
     X: Reals
     tolerance: float
-    sizes: Mapping[str, float]
+    sizes: Mapping[str, int | float]
     terms: Mapping[str, Reals]
 
     def is_true(self, A: Reals) -> bool:
@@ -84,24 +84,21 @@ def symmetric_variable(case: Case) -> list[Finding]:
 
 
 def entry_order(case: Case) -> list[Finding]:
-    G = case.G
+    G, shape = case.G, case.T.shape
     if G.size != case.T.size or G.ndim == 0:
         return []
-    moved = [G.ravel(order="C").reshape(case.T.shape, order="F"), G.ravel(order="F").reshape(case.T.shape)]
+    if G.shape != shape and case.is_true(G.reshape(shape)):
+        return [Finding("wrong shape", "reshaped, G is the gradient")]
+    moved = [G.ravel(order="C").reshape(shape, order="F"), G.ravel(order="F").reshape(shape)]
     if any(case.is_true(A) for A in moved):
-        return [
-            Finding(
-                "entries in the wrong order", "reading rows where columns were written gives the gradient"
-            )
-        ]
-    return (
-        [Finding("wrong shape", "reshaped, G is the gradient")]
-        if case.is_true(G.reshape(case.T.shape))
-        else []
-    )
+        evidence = "reading rows where columns were written gives the gradient"
+        return [Finding("entries in the wrong order", evidence)]
+    return []
 
 
 def float32(case: Case) -> list[Finding]:
+    if case.G.shape != case.T.shape:
+        return []
     gap = np.linalg.norm(case.G - case.T) / np.linalg.norm(case.T)
     if gap > 1e-5 or not np.array_equal(case.G, case.G.astype(np.float32)):
         return []
@@ -123,24 +120,22 @@ def named_term(case: Case) -> list[Finding]:
 
 
 def _one_term(case: Case, name: str, A: Reals) -> list[Finding]:
-    """What single change to the term A makes the sum right: transposing it, or scaling it by a number."""
-    rest, findings = case.G - A, []
-    square = A.ndim == 2 and A.shape[0] == A.shape[1] and not is_symmetric(A)
+    """What single change to the term A makes the sum right: transposing it, scaling it, or both."""
+    rest, square = case.G - A, A.ndim == 2 and A.shape[0] == A.shape[1] and not is_symmetric(A)
+    if not A.any():
+        return []
     if square and case.is_true(rest + A.T):
-        findings.append(
-            Finding(f"the term {name} is transposed", f"with ({name})ᵀ in its place G is the gradient")
-        )
-    c = inner(case.T - rest, A) / inner(A, A) if A.any() else 1.0
+        evidence = f"with ({name})ᵀ in its place G is the gradient"
+        return [Finding(f"the term {name} is transposed", evidence)]
+    c = inner(case.T - rest, A) / inner(A, A)
     if case.is_true(rest + c * A):
-        findings.append(_scaled_term(name, c, case))
-    elif square:
-        c = inner(case.T - rest, A.T) / inner(A, A)
-        if case.is_true(rest + c * A.T):
-            scaled = _scaled_term(name, c, case)
-            findings.append(
-                Finding(f"{scaled.cause}, and transposed", f"with {nice(c, case)} × ({name})ᵀ it is right")
-            )
-    return findings
+        return [_scaled_term(name, c, case)]
+    c = inner(case.T - rest, A.T) / inner(A, A) if square else 0.0
+    if square and case.is_true(rest + c * A.T):
+        scaled = _scaled_term(name, c, case)
+        evidence = f"with {nice(c, case)} × ({name})ᵀ in its place G is the gradient"
+        return [Finding(f"{scaled.cause}, and transposed", evidence)]
+    return []
 
 
 def _scaled_term(name: str, c: float, case: Case) -> Finding:
@@ -153,22 +148,25 @@ def _scaled_term(name: str, c: float, case: Case) -> Finding:
 
 
 def some_term_transposed(case: Case) -> list[Finding]:
+    d = len(case.X) if case.X.ndim == 2 else 0
+    if d < 3 or case.X.shape != (d, d) or case.G.shape != (d, d):
+        return []
     E = case.G - case.T
-    if E.ndim != 2 or E.shape[0] != E.shape[1] or E.shape[0] < 3 or not case.is_true(case.T + (E + E.T) / 2):
+    if not case.is_true(case.T + (E + E.T) / 2):
         return []
     return [Finding("one term is transposed", "the error G - T is antisymmetric, as A - Aᵀ is")]
 
 
 def multiple_of_X(case: Case) -> list[Finding]:
+    if case.G.shape != case.T.shape:
+        return []
     E = case.T - case.G
-    c = multiple(E, case.X, case.tolerance * np.linalg.norm(case.T) / max(float(np.linalg.norm(E)), 1e-300))
+    known = case.tolerance * float(np.linalg.norm(case.T)) / max(float(np.linalg.norm(E)), 1e-300)
+    c = multiple(E, case.X, known)
     if c is None or c == 0:
         return []
-    return [
-        Finding(
-            "a multiple of X is missing", f"G + {nice(c, case)} X is the gradient: the term of a penalty ‖X‖²"
-        )
-    ]
+    evidence = f"G + {nice(c, case)} X is the gradient: the term of a penalty ‖X‖²"
+    return [Finding("a multiple of X is missing", evidence)]
 
 
 def multiple(A: Reals, B: Reals, tolerance: float) -> float | None:

@@ -51,16 +51,8 @@ def check_vjp(
     for _ in range(probes):
         y_bar = unit_direction(rng, y)
         trusted = None if reference is None else np.asarray(reference(x.copy(), y_bar.copy()))
-        reports.append(
-            check_grad(
-                lambda x, y_bar=y_bar: inner(y_bar, np.asarray(f(x), dtype=float)),
-                np.asarray(vjp(x.copy(), y_bar.copy())),
-                x,
-                reference=trusted,
-                rng=rng,
-                directions=2,
-            )
-        )
+        claimed = np.asarray(vjp(x.copy(), y_bar.copy()))
+        reports.append(check_grad(_paired(f, y_bar), claimed, x, reference=trusted, rng=rng, directions=2))
     mismatches = [r.reference for r in reports if r.reference is not None]
     return ProductReport("vjp", probes, max(r.tolerance for r in reports), max(mismatches, default=None))
 
@@ -74,7 +66,7 @@ def check_jvp(
     rng: np.random.Generator,
     probes: int = 3,
 ) -> ProductReport:
-    """Holds jvp(x, x_dot) = J x_dot, of the shape of f(x), against central differences of ⟨y_bar, f⟩ along x_dot.
+    """Holds jvp(x, x_dot) = J x_dot, of the shape of f(x), against differences of ⟨y_bar, f⟩ along x_dot.
 
     Each tangent is met with y_bar = the claimed product itself and with a random one.
     Raises AssertionError when the product is wrong, ValueError for a wrong shape or where J x_dot vanishes.
@@ -92,7 +84,7 @@ def check_jvp(
                 float(np.linalg.norm(y_dot - trusted)) / max(float(np.linalg.norm(trusted)), 1e-300)
             )
         for y_bar in (np.asarray(y_dot / size) if size else unit_direction(rng, y), unit_direction(rng, y)):
-            slope = slope_along(lambda x, b=y_bar: inner(b, np.asarray(f(x), dtype=float)), x, x_dot)
+            slope = slope_along(_paired(f, y_bar), x, x_dot)
             tolerances.append(max(1e-8 * size, 4 * slope.error))
             if abs(slope.value - inner(y_bar, y_dot)) > tolerances[-1] or max([0.0, *mismatches]) > 1e-11:
                 raise AssertionError(
@@ -106,6 +98,11 @@ def check_jvp(
             )
     worst = max(tolerances) / size
     return ProductReport("jvp", probes, worst, max(mismatches, default=None))
+
+
+def _paired(f: Callable[[Any], Any], y_bar: Reals) -> Callable[[Any], float]:
+    """The scalar function x ↦ ⟨y_bar, f(x)⟩."""
+    return lambda x: inner(y_bar, np.asarray(f(x), dtype=float))
 
 
 def _values(f: Callable[[Any], Any], x: Reals) -> Reals:

@@ -34,8 +34,8 @@ class TaylorOrder(NamedTuple):
 def taylor_order(f: ScalarFunction, G: Any, X: Any, *, rng: np.random.Generator) -> TaylorOrder:
     """Taylor remainders of f at X along one random unit direction, for steps from 1e-2 to 1e-5 (1 + ‖X‖).
 
-    The fitted order is 2 when G is the gradient and 1 when it is not, but erratic for a small error: plot it, and
-    judge with `check_grad`. Raises ValueError for the inputs that `check_grad` refuses.
+    The fitted order is 2 when G is the gradient and 1 when it is not, but erratic for a small error: plot it,
+    and judge with `check_grad`. Raises ValueError for the inputs that `check_grad` refuses.
     """
     X = as_variable(X)
     G = as_gradient(G, X)
