@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.data.rooms import Room, images_in_room, rooms
+from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.unmixing.convolutive import aux_iva, istft, natural_gradient_iva, project_back, stft
 from mcbook.unmixing.separation import sdr_sir
 

@@ -30,14 +30,6 @@ def test_book_builds_strictly(book_html: Path) -> None:
     assert (book_html / "_static" / "katex" / "katex.min.css").is_file()
 
 
-def test_toc_lists_only_pages_that_exist() -> None:
-    """A name in the table of contents is a page of the book."""
-    for name in re.findall(r"(?:root|file): *(\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")):
-        assert [
-            p for p in (ROOT / name).parent.glob(Path(name).name + ".*") if p.suffix in {".md", ".ipynb"}
-        ], name
-
-
 SOUND = r"""# Mini
 
 With {eq}`mini` and $\E[x] = \tr(A)$, see {cite}`amari1996`.

@@ -18,14 +18,6 @@ from mcbook.data.make_voices import LENGTH, PEAK, RATE_HZ, resonate, synthesise
 from mcbook.data.phones import SPEAKERS, VOWELS
 
 
-@pytest.fixture(autouse=True)
-def _skip_without_its_data(request: pytest.FixtureRequest) -> None:
-    """A test marked `data(name)` runs where the set is, and is skipped, by name, where it is not."""
-    for mark in request.node.iter_markers("data"):
-        if not data.available(mark.args[0]):
-            pytest.skip(f"data set {mark.args[0]!r} is not here: python -m mcbook.data fetch {mark.args[0]}")
-
-
 @pytest.fixture(scope="module")
 def voices() -> data.Recording:
     return data.voices()

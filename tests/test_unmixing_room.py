@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import mcbook.data.rooms as rooms_module
-from mcbook.data.rooms import images_in_room, rooms
+import mcbook.data.room_responses as rooms_module
+from mcbook.data.room_responses import images_in_room, rooms
 from mcbook.unmixing import convolutive as iva
 from mcbook.unmixing.separation import sdr_sir
 
@@ -91,13 +91,13 @@ def test_gradient_agrees_with_differences_and_planted_errors_do_not(rng: Rng) ->
 
 
 def test_relative_gradient_is_the_score_correlation(rng: Rng) -> None:
-    """∇L Wᴴ = -2 R with R = I - E[φ yᴴ], and the solvers' table of covariances gives the same R."""
+    """∇L Wᴴ = 2 R with R = E[φ yᴴ] - I, and the solvers' table of covariances gives the same R."""
     X, W = complex_normal(rng, 50, 4, 3), complex_normal(rng, 4, 3, 3)
     Y = np.einsum("fkm,nfm->nfk", W, X)
     r = np.linalg.norm(Y, axis=1)
     phi = Y / (2 * r[:, None, :])
-    R = np.eye(3) - np.einsum("nfk,nfl->fkl", phi, Y.conj()) / 50
-    assert np.allclose(iva.grad_iva_loss_W(W, X) @ W.conj().swapaxes(1, 2), -2 * R, atol=1e-12)
+    R = np.einsum("nfk,nfl->fkl", phi, Y.conj()) / 50 - np.eye(3)
+    assert np.allclose(iva.grad_iva_loss_W(W, X) @ W.conj().swapaxes(1, 2), 2 * R, atol=1e-12)
     at = iva._Statistics(X)
     loss, radii = at.at(W)
     assert np.allclose(radii.T, r, rtol=1e-12)

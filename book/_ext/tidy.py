@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pydata_sphinx_theme
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
@@ -119,7 +120,7 @@ def drawn_by_styles(outdir: Path) -> set[int]:
 
 def trim_icons(outdir: Path) -> None:
     """Write ``_static/icons``: the used glyphs of FontAwesome and the few rules that show them."""
-    (full,) = outdir.glob(f"{FA}/*/css/all.min.css")
+    (full,) = Path(pydata_sphinx_theme.__file__).parent.rglob("static/vendor/fontawesome/*/css/all.min.css")
     css = full.read_text(encoding="utf-8")
     rules = icon_rules(css, used_icons(outdir))
     out = outdir / "_static" / "icons"
@@ -145,7 +146,8 @@ def trim_icons(outdir: Path) -> None:
     )
     parts += [f'.{name}::before{{content:"\\{code:x}"}}' for name, code in sorted(rules.items())]
     (out / "icons.css").write_text("\n".join(parts) + "\n", encoding="utf-8")
-    for unused in [*full.parent.parent.glob("js/*"), *full.parent.parent.glob("webfonts/*")]:
+    copied = outdir / FA
+    for unused in [*copied.glob("*/js/*"), *copied.glob("*/webfonts/*")]:
         unused.unlink()
 
 

@@ -5,7 +5,7 @@ Scheme     D(h) = (phi(h) - phi(-h)) / 2h = phi'(0) + a h² + b h⁴ + …, two 
            rounding wins
 Error      what the last extrapolation changed (truncation) + 10 sigma / h (rounding)
 Noise      sigma from sixth differences of phi at points too close for phi to bend between them
-References ridders1982 (extrapolated differences), more2011 (computational noise)
+References more2011 (computational noise)
 """
 
 from math import factorial
@@ -39,7 +39,7 @@ def slope_along(f: ScalarFunction, X: Reals, V: Reals, *, target: float = 0.0) -
 
     The step is halved until the error estimate falls below `target` or rounding makes smaller steps useless.
     Values of f that are not finite (a step that leaves the domain) are passed over.
-    Raises ValueError where f(X) is not a finite float64 scalar. Source: ridders1982.
+    Raises ValueError where f(X) is not a finite float64 scalar.
     """
     centre = value_at(f, X)
     scale = 1.0 + float(np.linalg.norm(X))

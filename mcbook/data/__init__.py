@@ -12,7 +12,7 @@ MCBOOK_CACHE moves the cache.
 
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
-from mcbook.data.rooms import Room, images_in_room, rooms
+from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
 
 __all__ = [

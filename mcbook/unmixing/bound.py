@@ -3,7 +3,7 @@
 Model      sources of unit variance, Y = S (I + E)ᵀ; E_ij (i ≠ j) is the share of source j left in estimate i
 Bound      var E_ij ≥ (1/n) I_j / (I_i I_j - 1),  I = E[phi²] with phi the source's own score at unit variance
 Score psi  pair (E_ij, E_ji) solves [[a_i, 1], [1, a_j]] e = -(mean of psi(y_i) y_j, psi(y_j) y_i)
-References cardoso1998, tichavsky2006performance
+References tichavsky2006
 Symbols    I Fisher information of location (1 for a Gaussian: the bound is infinite), a = E[psi'] E[y²]
 """
 

@@ -10,9 +10,9 @@ Gradient   d|y|² = 2 Re(ȳ dy), so dr = Re(Σ_f ȳ dy)/r, and d log|det W| = Re
            φ_kft = G'(r_kt)/(2 r_kt) y_kft = y_kft/(2 r_kt) and E the mean over frames,
              dL = Σ_f Re⟨∇L_f, dW_f⟩,   ∇L_f = 2 (E[φ xᴴ] - W_f⁻ᴴ) = ∂L/∂Re W_f + i ∂L/∂Im W_f
            with ⟨A, B⟩ = tr(AᴴB): a gradient has the shape of its variable.
-Relative   ∇L_f W_fᴴ = -2 R_f,   R_f = I - E[φ yᴴ]:   the relative gradient of instantaneous ICA,
+Relative   ∇L_f W_fᴴ = 2 R_f,   R_f = E[φ yᴴ] - I:   the relative gradient of instantaneous ICA,
            with ψ replaced by φ. φ_f looks at all frequencies through r: that ties the orders together.
-Solvers    natural gradient  W_f ← W_f + eta R_f W_f
+Solvers    natural gradient  W_f ← W_f - eta R_f W_f
            AuxIVA            r ≤ r²/(2ρ) + ρ/2 (equal at r = ρ) majorises L by the quadratics w V wᴴ,
                              V_k = E[x xᴴ/(2 r_k)]; w_k ← (W V_k)⁻¹ e_k (conjugated), scaled to w V wᴴ = 1,
                              minimises it in one row: L never rises, and there is no step size.
@@ -157,9 +157,9 @@ def _weighted_covariances(weight: np.ndarray, T: np.ndarray, f: int, m: int) -> 
 
 
 def _relative_gradient(W: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """R_f = I - E[φ yᴴ]: its row k is e_k - w_k V_k Wᴴ, (f, k, k)."""
+    """R_f = E[φ yᴴ] - I: its row k is w_k V_k Wᴴ - e_k, (f, k, k)."""
     rows = np.einsum("fkm,kfmp->fkp", W, V)
-    return np.eye(W.shape[1]) - rows @ W.conj().swapaxes(-1, -2)
+    return rows @ W.conj().swapaxes(-1, -2) - np.eye(W.shape[1])
 
 
 class _Statistics:
@@ -245,7 +245,7 @@ def _best_row(W: np.ndarray, V: np.ndarray, k: int) -> np.ndarray:
 
 
 def natural_gradient_iva(X: Any, *, steps: int = 200, eta: float = 0.5, tol: float = 1e-3) -> IVAResult:
-    """Natural-gradient IVA: W_f ← W_f + eta R_f W_f, R_f = I - E[φ yᴴ], with eta halved when L would rise.
+    """Natural-gradient IVA: W_f ← W_f - eta R_f W_f, R_f = E[φ yᴴ] - I, with eta halved when L would rise.
 
     X (n, f, m) complex spectra; starts at each frequency's whitening matrix, its rows scaled so that L is
     least; a step that L accepts lets eta grow by 5 %. Stops when max |R| < tol or after `steps` tries. A
@@ -262,7 +262,7 @@ def natural_gradient_iva(X: Any, *, steps: int = 200, eta: float = 0.5, tol: flo
     for _ in range(steps):
         if np.abs(R).max() < tol:
             break
-        W_new = W + eta * R @ W
+        W_new = W - eta * R @ W
         loss, r = at.at(W_new)
         if loss <= losses[-1]:
             W, eta, R = W_new, 1.05 * eta, _relative_gradient(W_new, at.covariances(r))

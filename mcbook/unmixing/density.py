@@ -3,7 +3,7 @@
 Problem    which density p, written p(y) = exp(-f(y)) / Z, should stand in for an unknown source?
 Score      psi = f', curvature psi' = f''; Z only matters when likelihoods of different densities are compared
 Choice     a score separates a source when E[psi'(y)] E[y²] > E[psi(y) y]; a Gaussian gives equality (Stein)
-References amari1997stability, lee1999extended, hyvarinen1998gaussian
+References amari1997, lee1999
 Symbols    y a source's samples, f negative log density, psi score, eps width of the rounded corner
 """
 

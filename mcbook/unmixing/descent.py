@@ -3,7 +3,7 @@
 Gradient         W ← W - eta ∇L                    depends on how the sources were mixed
 Natural          W ← W - eta (∇L Wᵀ) W             relative gradient: does not
 Quasi-Newton     W ← (I + a E) W,  E = -B⁻¹R       B: block-diagonal Hessian, corrected by L-BFGS
-References amari1996, nocedal2006 (algorithm 7.4), ablin2018faster
+References amari1996, liu1989, ablin2018
 Symbols    R relative gradient, E relative step, a its length, (s, y) L-BFGS pairs: step and change of R
 """
 

@@ -6,7 +6,7 @@ Gradient   dL = ⟨psi(Y)ᵀX/n - W⁻ᵀ, dW⟩                       derived: 
 Relative   dL = ⟨R, E⟩ for dW = E W,  R = ∇L Wᵀ = psi(Y)ᵀY/n - I: no inverse, and blind to the mixing
 Hessian    d²L = ⟨E, H E⟩,  H E = (psi'(Y) ∘ Y Eᵀ)ᵀY/n + Eᵀ
            for independent sources H couples E_ij with E_ji only: 2 x 2 blocks [[h_ij, 1], [1, h_ji]]
-References cardoso1996equivariant, amari1996, ablin2018faster
+References cardoso1996, amari1996, ablin2018
 Symbols    W (d, d) unmixing, X (n, d) data, Y (n, d) sources, E (d, d) relative change, h (d, d) the blocks
 
 `density` is a `Density` that acts on all columns; `per_source` makes one out of d different ones.

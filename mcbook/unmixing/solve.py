@@ -4,7 +4,7 @@ Problem    X = S Aᵀ + offset, rows are samples; find W with (X - mean) Wᵀ = 
 Objective  L(W) of `likelihood`, densities chosen per source
 Solver     quasi-Newton, coarse to fine: settle on a subsample, finish on all samples
 Trust      sources i, j can be told apart when a_i a_j > 1, a = E[psi'] E[y²] / E[psi y]; two Gaussians give 1
-References ablin2018faster, cardoso1998
+References ablin2018
 """
 
 import os

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import fftconvolve
 
 from mcbook.data.make_rooms import MICROPHONES_M, ROOM_M, TALKERS_M
 
@@ -50,5 +49,7 @@ def images_in_room(
             f"images_in_room expects sources (n, {rir.shape[1]}) for this room, got {sources.shape}; "
             "rows are samples."
         )
+    from scipy.signal import fftconvolve
+
     images = fftconvolve(sources.T[None], rir, axes=-1)[..., : len(sources)]
     return images.transpose(2, 0, 1)
