@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 CODE = re.compile(r"(?<!`)(`{1,2})([^`\n]+)\1(?!`)")
 HEADING = re.compile(r"[A-Z][\w ]{0,40}:")
-ENTRY = re.compile(r"(?P<term>[\w*.,\[\] ()`|-]{1,60}?)\s*(?::\s+|\s{2,}|\s+--\s+)(?P<text>\S.*)")
+ENTRY = re.compile(
+    r"(?P<term>[\w*.,\[\] ()`|-]{1,60}?)\s*(?::\s+|\s{2,}|\s+--\s+)(?P<text>\S.*)"
+)
 
 
 def inline(text: str) -> list[nodes.Node]:
@@ -45,12 +47,16 @@ def inline(text: str) -> list[nodes.Node]:
 
 def paragraph(text: str) -> nodes.paragraph:
     """One paragraph."""
-    return nodes.paragraph("", "", *inline(" ".join(text.split())), support_smartquotes=False)
+    return nodes.paragraph(
+        "", "", *inline(" ".join(text.split())), support_smartquotes=False
+    )
 
 
 def is_shaped(lines: list[str]) -> bool:
     """Whether the lines are laid out by hand: indented, or aligned by runs of spaces."""
-    return any(line.startswith(" ") or re.search(r"\S {3,}\S", line) for line in lines)
+    return any(
+        line.startswith(" ") or re.search(r"\S {3,}\S", line) for line in lines
+    )
 
 
 def shaped(lines: list[str]) -> nodes.literal_block:
@@ -63,8 +69,15 @@ def columns(lines: list[str]) -> list[tuple[str, list[str]]] | None:
     """Two columns aligned by spaces, ``Problem    what is asked``, as (term, lines of text) pairs."""
     for c in range(3, 24):
         heads = [line for line in lines if line[:c].strip()]
-        rows = all(line[c - 1 : c] == " " and line[c : c + 1].strip() for line in lines)
-        if rows and heads and heads[0] is lines[0] and any(line[c - 2 : c] == "  " for line in heads):
+        rows = all(
+            line[c - 1 : c] == " " and line[c : c + 1].strip() for line in lines
+        )
+        if (
+            rows
+            and heads
+            and heads[0] is lines[0]
+            and any(line[c - 2 : c] == "  " for line in heads)
+        ):
             items: list[tuple[str, list[str]]] = []
             for line in lines:
                 if line[:c].strip():
@@ -89,7 +102,9 @@ def entries(lines: list[str]) -> nodes.definition_list | None:
             return None
     rows = [
         nodes.definition_list_item(
-            "", nodes.term("", "", *inline(term)), nodes.definition("", paragraph("\n".join(text)))
+            "",
+            nodes.term("", "", *inline(term)),
+            nodes.definition("", paragraph("\n".join(text))),
         )
         for term, text in items
     ]
@@ -111,19 +126,30 @@ def docstring_nodes(doc: str) -> list[nodes.Node]:
     """A docstring as document nodes; anything that is not understood stands as it is written."""
     out: list[nodes.Node] = []
     for block in blocks(doc):
-        if block[0].rstrip(":") + ":" in ("Example:", "Examples:") or block[0].startswith(">>>"):
+        if block[0].rstrip(":") + ":" in ("Example:", "Examples:") or block[
+            0
+        ].startswith(">>>"):
             body = block if block[0].startswith(">>>") else block[1:]
             text = inspect.cleandoc("\n".join(body)) if body else block[0]
             out.append(nodes.literal_block(text, text, language="python"))
-        elif len(block) > 1 and re.fullmatch(r"-{3,}", block[1]):  # NumPy's way to head a block
+        elif len(block) > 1 and re.fullmatch(
+            r"-{3,}", block[1]
+        ):  # NumPy's way to head a block
             out.append(nodes.rubric("", block[0], classes=["api-heading"]))
             out += [(entries(block[2:]) or shaped(block[2:]))] if block[2:] else []
-        elif HEADING.fullmatch(block[0]) and all(line.startswith(" ") for line in block[1:]):
-            out.append(nodes.rubric("", block[0].rstrip(":"), classes=["api-heading"]))
+        elif HEADING.fullmatch(block[0]) and all(
+            line.startswith(" ") for line in block[1:]
+        ):
+            out.append(
+                nodes.rubric("", block[0].rstrip(":"), classes=["api-heading"])
+            )
             if block[1:]:
                 out.append(entries(block[1:]) or shaped(block[1:]))
         elif is_shaped(block):
-            out.append((entries(block) if not block[0].startswith(" ") else None) or shaped(block))
+            out.append(
+                (entries(block) if not block[0].startswith(" ") else None)
+                or shaped(block)
+            )
         else:
             out.append(paragraph("\n".join(block)))
     return out
@@ -148,7 +174,9 @@ def signature(name: str, thing: Any) -> str:
         text = p.name
         if p.default is not p.empty:
             default = repr(p.default)
-            text += "=" + (default if len(default) < 40 and " at 0x" not in default else "…")
+            text += "=" + (
+                default if len(default) < 40 and " at 0x" not in default else "…"
+            )
         params.append((p.kind, text))
     out: list[str] = []
     for i, (kind, text) in enumerate(params):
@@ -157,7 +185,8 @@ def signature(name: str, thing: Any) -> str:
         elif kind is inspect.Parameter.VAR_KEYWORD:
             text = "**" + text
         elif kind is inspect.Parameter.KEYWORD_ONLY and not any(
-            k in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.KEYWORD_ONLY) for k, _ in params[:i]
+            k in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
+            for k, _ in params[:i]
         ):
             out.append("*")
         out.append(text)
@@ -170,7 +199,11 @@ def annotations(thing: Any) -> list[tuple[str, str]]:
         sig = inspect.signature(thing)
     except (TypeError, ValueError):
         return []
-    rows = [(p.name, shown(p.annotation)) for p in sig.parameters.values() if p.annotation is not p.empty]
+    rows = [
+        (p.name, shown(p.annotation))
+        for p in sig.parameters.values()
+        if p.annotation is not p.empty
+    ]
     if sig.return_annotation is not sig.empty and not inspect.isclass(thing):
         rows.append(("→", shown(sig.return_annotation)))
     return rows
@@ -181,16 +214,24 @@ def public_names(module: ModuleType) -> list[str]:
     listed = getattr(module, "__all__", None)
     if listed is not None:
         return list(listed)
-    own = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__]
+    own = [
+        n
+        for n, v in vars(module).items()
+        if getattr(v, "__module__", None) == module.__name__
+    ]
     return [n for n in own if not n.startswith("_")]
 
 
 def own_doc(thing: Any) -> str:
     """The docstring that was written for this very thing, not one that it inherits from its type."""
     doc = getattr(thing, "__doc__", None)
-    if not isinstance(doc, str) or (not inspect.isclass(thing) and doc == type(thing).__doc__):
+    if not isinstance(doc, str) or (
+        not inspect.isclass(thing) and doc == type(thing).__doc__
+    ):
         return ""
-    generated = inspect.isclass(thing) and re.match(rf"{re.escape(thing.__name__)}\(", doc)
+    generated = inspect.isclass(thing) and re.match(
+        rf"{re.escape(thing.__name__)}\(", doc
+    )
     return "" if generated else doc
 
 
@@ -210,14 +251,23 @@ class Api(SphinxDirective):
                 if fault.name in (name, name.rpartition(".")[0]):
                     log.info("api: %s is left out: %s", name, fault)
                 else:
-                    log.warning("api: %s cannot be imported: %s", name, fault, location=self.get_location())
+                    log.warning(
+                        "api: %s cannot be imported: %s",
+                        name,
+                        fault,
+                        location=self.get_location(),
+                    )
                 continue
             sections.append(self.section(name, module))
         return sections
 
     def section(self, name: str, module: ModuleType) -> nodes.section:
         """The module's docstring and its public names."""
-        section = nodes.section("", nodes.title("", "", nodes.literal(name, name)), ids=[f"module-{name}"])
+        section = nodes.section(
+            "",
+            nodes.title("", "", nodes.literal(name, name)),
+            ids=[f"module-{name}"],
+        )
         section["names"] = [name]
         self.state.document.note_explicit_target(section)
         if getattr(module, "__file__", None):
@@ -231,8 +281,16 @@ class Api(SphinxDirective):
     def entry(self, module: str, name: str, thing: Any) -> nodes.Node:
         """One public name: signature, types, docstring."""
         anchor = f"{module}.{name}"
-        kind = "class" if inspect.isclass(thing) else "function" if callable(thing) else "data"
-        line = addnodes.desc_signature("", "", ids=[anchor], classes=["sig", "sig-object"])
+        kind = (
+            "class"
+            if inspect.isclass(thing)
+            else "function"
+            if callable(thing)
+            else "data"
+        )
+        line = addnodes.desc_signature(
+            "", "", ids=[anchor], classes=["sig", "sig-object"]
+        )
         text = signature(name, thing)
         if kind == "class":
             line += addnodes.desc_annotation("class ", "class ")
@@ -243,13 +301,27 @@ class Api(SphinxDirective):
         content = addnodes.desc_content()
         rows = annotations(thing)
         if rows:
-            listing = "\n".join(f"{a}: {t}" if a != "→" else f"→ {t}" for a, t in rows)
-            content += nodes.literal_block(listing, listing, language="none", classes=["api-types"])
+            listing = "\n".join(
+                f"{a}: {t}" if a != "→" else f"→ {t}" for a, t in rows
+            )
+            content += nodes.literal_block(
+                listing, listing, language="none", classes=["api-types"]
+            )
         content += docstring_nodes(own_doc(thing))
-        if kind == "data" and isinstance(thing, int | float | str | tuple) and len(repr(thing)) < 80:
+        if (
+            kind == "data"
+            and isinstance(thing, int | float | str | tuple)
+            and len(repr(thing)) < 80
+        ):
             content += paragraph(f"Value: `{thing!r}`")
         return addnodes.desc(
-            "", line, content, domain="py", objtype=kind, noindex=True, classes=["api", kind]
+            "",
+            line,
+            content,
+            domain="py",
+            objtype=kind,
+            noindex=True,
+            classes=["api", kind],
         )
 
 

@@ -20,7 +20,12 @@ SCRIPTS = re.compile(r"files/[\w-]+-(?:latin|greek)-wght-(?:normal|italic)\.woff
 
 def package(app: Sphinx) -> Path:
     """Folder of the installed font package."""
-    folder = Path(app.srcdir, app.config.katex_static_modules, "@fontsource-variable", "source-serif-4")
+    folder = Path(
+        app.srcdir,
+        app.config.katex_static_modules,
+        "@fontsource-variable",
+        "source-serif-4",
+    )
     if not (folder / "wght.css").is_file():
         raise ExtensionError(
             f"The book's font is missing: no {folder}. Run `make book`, which fetches it, "
@@ -35,13 +40,18 @@ def copy_fonts(app: Sphinx, exc: Exception | None) -> None:
         return
     source, out = package(app), Path(app.outdir, "_static", "fonts")
     out.mkdir(parents=True, exist_ok=True)
-    css = "".join((source / name).read_text(encoding="utf-8") for name in ("wght.css", "wght-italic.css"))
+    css = "".join(
+        (source / name).read_text(encoding="utf-8")
+        for name in ("wght.css", "wght-italic.css")
+    )
     faces = [face for face in FACE.findall(css) if SCRIPTS.search(face)]
     for face in faces:
         for name in SCRIPTS.findall(face):
             shutil.copy2(source / name, out / Path(name).name)
     shutil.copy2(source / "LICENSE", out / "LICENSE")
-    (out / "fonts.css").write_text("\n".join(faces).replace("./files/", "") + "\n", encoding="utf-8")
+    (out / "fonts.css").write_text(
+        "\n".join(faces).replace("./files/", "") + "\n", encoding="utf-8"
+    )
 
 
 def announce(app: Sphinx) -> None:

@@ -24,14 +24,21 @@ def fingerprint(package: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(package.rglob("*")):
         if file.suffix in SUFFIXES and file.is_file():
-            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+            digest.update(
+                file.relative_to(package).as_posix().encode()
+                + b"\0"
+                + file.read_bytes()
+            )
     return digest.hexdigest()
 
 
 def drop_stale_cache(app: Sphinx, config: Config) -> None:
     """Remove the cache, and the pickled pages, when the package is not the one that they were made with."""
     now = fingerprint(Path(app.srcdir, config.freshen_package))
-    cache = Path(config["nb_execution_cache_path"] or Path(app.outdir).parent / ".jupyter_cache")
+    cache = Path(
+        config["nb_execution_cache_path"]
+        or Path(app.outdir).parent / ".jupyter_cache"
+    )
     stamp = Path(app.doctreedir, "mcbook.sha256")
     if stamp.is_file() and stamp.read_text() == now:
         return

@@ -31,8 +31,13 @@ from sphinx.writers.html5 import HTML5Translator
 log = logging.getLogger(__name__)
 
 LABEL = re.compile(r"\\label\{[^}]*\}")
-NUMBERED = re.compile(r"\\(begin|end)\{(align|gather|equation|alignat|multline|eqnarray)\}")
-STARRED = {"eqnarray": "align*", "multline": "gather*"}  # KaTeX has neither of these two
+NUMBERED = re.compile(
+    r"\\(begin|end)\{(align|gather|equation|alignat|multline|eqnarray)\}"
+)
+STARRED = {
+    "eqnarray": "align*",
+    "multline": "gather*",
+}  # KaTeX has neither of these two
 ANNOTATION = re.compile(r"<annotation\b.*?</annotation>", re.S)
 VISUAL = re.compile(r'<span class="katex-html" aria-hidden="true">')
 
@@ -94,7 +99,9 @@ def _answer(folder: str, tex: str, display: bool, macros: str) -> dict[str, str]
     process.stdin.flush()
     line = process.stdout.readline()
     if not line:
-        raise ExtensionError(f"Node stopped (exit status {process.wait()}) while KaTeX read: {tex}")
+        raise ExtensionError(
+            f"Node stopped (exit status {process.wait()}) while KaTeX read: {tex}"
+        )
     return json.loads(line)
 
 
@@ -110,7 +117,9 @@ def render(app: Sphinx, tex: str, *, display: bool, location: Any = None) -> str
 
 def display_source(tex: str, *, nowrap: bool) -> str:
     """What KaTeX is given for a display: no label, no number of its own, bare line breaks in aligned."""
-    tex = NUMBERED.sub(lambda m: rf"\{m[1]}{{{STARRED.get(m[2], m[2] + '*')}}}", LABEL.sub("", tex))
+    tex = NUMBERED.sub(
+        lambda m: rf"\{m[1]}{{{STARRED.get(m[2], m[2] + '*')}}}", LABEL.sub("", tex)
+    )
     if not nowrap and r"\\" in tex and r"\begin{" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     return tex
@@ -119,8 +128,12 @@ def display_source(tex: str, *, nowrap: bool) -> str:
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula that stands in a line of text."""
     app = self.builder.app
-    self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    self.body.append(render(app, node.astext(), display=False, location=node) + "</span>")
+    self.body.append(
+        self.starttag(node, "span", "", CLASS="math notranslate nohighlight")
+    )
+    self.body.append(
+        render(app, node.astext(), display=False, location=node) + "</span>"
+    )
     raise nodes.SkipNode
 
 
@@ -131,9 +144,13 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
     css = "math notranslate nohighlight" + (" numbered" if number else "")
     self.body.append(self.starttag(node, "div", CLASS=css))
     formula = render(self.builder.app, tex, display=True, location=node)
-    self.body.append(f'<div class="formula">{formula}</div>')  # a wide formula scrolls within this box
+    self.body.append(
+        f'<div class="formula">{formula}</div>'
+    )  # a wide formula scrolls within this box
     if number:
-        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
+        self.body.append(
+            f'<span class="eqno">({get_node_equation_number(self, node)})'
+        )
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
     self.body.append("</div>\n")
@@ -143,7 +160,9 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
 def speakable(page_title: str) -> str:
     """A title whose formulas are plain characters, for the browser's tab: MathML's text without TeX."""
     head, *rest = VISUAL.split(ANNOTATION.sub("", page_title))
-    for part in rest:  # drop the visual copy: balanced <span>s up to the one just opened
+    for (
+        part
+    ) in rest:  # drop the visual copy: balanced <span>s up to the one just opened
         depth, end = 1, 0
         for tag in re.finditer(r"<(/?)span\b[^>]*>", part):
             depth += -1 if tag[1] else 1
@@ -154,7 +173,9 @@ def speakable(page_title: str) -> str:
     return head
 
 
-def plain_title(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+def plain_title(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Keep TeX out of the page's <title>."""
     if "katex" in context.get("title", ""):
         context["title"] = speakable(context["title"])
@@ -185,7 +206,9 @@ def announce(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the renderer ``katex_static`` (chosen by ``html_math_renderer``)."""
     app.add_html_math_renderer(
-        "katex_static", inline_renderers=(visit_inline, None), block_renderers=(visit_block, None)
+        "katex_static",
+        inline_renderers=(visit_inline, None),
+        block_renderers=(visit_block, None),
     )
     app.add_config_value("katex_static_macros", {}, "html", [dict])
     app.add_config_value("katex_static_modules", "book/node_modules", "html", [str])

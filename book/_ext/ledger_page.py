@@ -7,12 +7,17 @@ of the document; the rows are entered there, so that an unknown id is a warning 
 from pathlib import Path
 
 from docutils import nodes
+from mcbook import ledger
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mcbook import ledger
-
-HEADER = ("What", "Number", "Seed, conditions", "Runs in, and how to repeat it", "Beside it")
+HEADER = (
+    "What",
+    "Number",
+    "Seed, conditions",
+    "Runs in, and how to repeat it",
+    "Beside it",
+)
 
 
 class LedgerTables(SphinxDirective):
@@ -22,10 +27,15 @@ class LedgerTables(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.metadata[self.env.docname]["ledger_rows"] = {}
-        folder = Path(self.env.srcdir, self.config.ledger_folder or Path(ledger.__file__).parent)
+        folder = Path(
+            self.env.srcdir,
+            self.config.ledger_folder or Path(ledger.__file__).parent,
+        )
         for path in (folder, *folder.glob("*.toml")):
             self.env.note_dependency(str(path))
-        chapters = {name: book for name, book in ledger.load(folder).items() if book}
+        chapters = {
+            name: book for name, book in ledger.load(folder).items() if book
+        }
         if not chapters:
             return [nodes.paragraph("", "No chapter has entered a number yet.")]
         return [self._table(name, book) for name, book in chapters.items()]
@@ -34,7 +44,9 @@ class LedgerTables(SphinxDirective):
         table = nodes.table("", nodes.title("", chapter), classes=["ledger"])
         group = nodes.tgroup("", cols=len(HEADER))
         group += [nodes.colspec("", colwidth=w) for w in (25, 12, 23, 25, 15)]
-        group += nodes.thead("", _row([[nodes.paragraph("", text)] for text in HEADER]))
+        group += nodes.thead(
+            "", _row([[nodes.paragraph("", text)] for text in HEADER])
+        )
         group += nodes.tbody("", *[self._entry(entry) for entry in book])
         table += group
         # A region that takes the focus scrolls with the arrow keys: the table is wider than a phone.
@@ -43,7 +55,11 @@ class LedgerTables(SphinxDirective):
             f'aria-label="Ledger of {chapter}">'
         )
         wrapper = nodes.container("", classes=["ledger-wrap"])
-        wrapper += [nodes.raw("", opening, format="html"), table, nodes.raw("", "</div>", format="html")]
+        wrapper += [
+            nodes.raw("", opening, format="html"),
+            table,
+            nodes.raw("", "</div>", format="html"),
+        ]
         return wrapper
 
     def _entry(self, entry: ledger.Entry) -> nodes.Node:
@@ -52,9 +68,16 @@ class LedgerTables(SphinxDirective):
         number = nodes.paragraph("", "", nodes.strong("", entry.text))
         spread = nodes.paragraph("", f"± {entry.tolerance:g}")
         seed = nodes.paragraph("", f"Seed {entry.seed}. {entry.conditions}")
-        where = nodes.paragraph("", entry.runs_in + (f", {entry.key}" if entry.key else ""))
+        where = nodes.paragraph(
+            "", entry.runs_in + (f", {entry.key}" if entry.key else "")
+        )
         command = nodes.paragraph("", "", nodes.literal("", entry.command))
-        cells = [[nodes.paragraph("", entry.what)], [number, spread], [seed], [where, command]]
+        cells = [
+            [nodes.paragraph("", entry.what)],
+            [number, spread],
+            [seed],
+            [where, command],
+        ]
         row = _row([*cells, [_figure(figure) for figure in entry.beside]])
         row["ids"].append(entry.id)
         row["classes"].append("ledger-entry")
@@ -67,7 +90,9 @@ def _row(cells: list[list[nodes.Node]]) -> nodes.row:
 
 def _figure(figure: ledger.Beside) -> nodes.paragraph:
     """A figure of somebody else's with its source, a link where the source is an address or a DOI."""
-    paragraph = nodes.paragraph("", f"{figure.label}: {figure.value} ({figure.conditions}). ")
+    paragraph = nodes.paragraph(
+        "", f"{figure.label}: {figure.value} ({figure.conditions}). "
+    )
     source = figure.source
     address = f"https://doi.org/{source}" if source.startswith("10.") else source
     if address.startswith("https://"):

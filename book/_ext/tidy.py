@@ -26,17 +26,33 @@ REPLACE: list[tuple[re.Pattern[str], str]] = [
     # FontAwesome: no scripts, no full fonts; its small style sheet instead of the whole one.
     (re.compile(r"\s*<script[^>]*fontawesome[^>]*\.js[^>]*></script>"), ""),
     (re.compile(r'\s*<link rel="preload"[^>]*fontawesome[^>]*>'), ""),
-    (re.compile(r"vendor/fontawesome/[\d.]+/css/all\.min\.css\?[^\"]*"), "icons/icons.css"),
+    (
+        re.compile(r"vendor/fontawesome/[\d.]+/css/all\.min\.css\?[^\"]*"),
+        "icons/icons.css",
+    ),
     # The second title and contents for print (raw TeX in the title): print.css shows the article.
-    (re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.S), ""),
+    (
+        re.compile(
+            r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.S
+        ),
+        "",
+    ),
     # The search button's name must hold the words on it; the sidebar with the logo is a landmark.
-    (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
+    (
+        re.compile(
+            r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"'
+        ),
+        r"\1",
+    ),
     (
         re.compile(r'<div (class="bd-sidebar-primary bd-sidebar[^"]*")'),
         r'<div \1 role="navigation" aria-label="Book"',
     ),
     # Roles that docutils gives to bibliographies and that ARIA does not allow there.
-    (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
+    (
+        re.compile(r'<div role="list" class="citation-list">'),
+        '<div class="citation-list">',
+    ),
     (re.compile(r' role="doc-(?:biblioentry|backlink)"'), ""),
 ]
 STYLES = {
@@ -47,7 +63,11 @@ STYLES = {
     "far": "regular",
     "fa-regular": "regular",
 }
-FILES = {"solid": "fa-solid-900", "brands": "fa-brands-400", "regular": "fa-regular-400"}
+FILES = {
+    "solid": "fa-solid-900",
+    "brands": "fa-brands-400",
+    "regular": "fa-regular-400",
+}
 FAMILY = {
     "solid": ("Font Awesome 6 Free", 900),
     "brands": ("Font Awesome 6 Brands", 400),
@@ -72,7 +92,11 @@ def tidy_page(page: str) -> str:
 
 def pages(outdir: Path) -> list[Path]:
     """The site's own pages."""
-    return [p for p in sorted(outdir.rglob("*.html")) if "_static" not in p.relative_to(outdir).parts]
+    return [
+        p
+        for p in sorted(outdir.rglob("*.html"))
+        if "_static" not in p.relative_to(outdir).parts
+    ]
 
 
 def used_icons(outdir: Path) -> set[str]:
@@ -102,7 +126,9 @@ def subset_font(source: Path, target: Path, codes: set[int]) -> bool:
     codes = codes & set(font.getBestCmap())
     if not codes:
         return False
-    options = subset.Options(notdef_outline=True, layout_features=[], flavor="woff", hinting=False)
+    options = subset.Options(
+        notdef_outline=True, layout_features=[], flavor="woff", hinting=False
+    )
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=codes)
     cutter.subset(font)
@@ -113,14 +139,23 @@ def subset_font(source: Path, target: Path, codes: set[int]) -> bool:
 
 def drawn_by_styles(outdir: Path) -> set[int]:
     """Code points that the theme's style sheets draw themselves: the signs of notes and warnings."""
-    sheets = [p for p in (outdir / "_static").rglob("*.css") if "fontawesome" not in str(p)]
-    found = (re.findall(r'"\\(f[0-9a-f]{3})"', p.read_text(encoding="utf-8")) for p in sheets)
+    sheets = [
+        p
+        for p in (outdir / "_static").rglob("*.css")
+        if "fontawesome" not in str(p)
+    ]
+    found = (
+        re.findall(r'"\\(f[0-9a-f]{3})"', p.read_text(encoding="utf-8"))
+        for p in sheets
+    )
     return {int(code, 16) for codes in found for code in codes}
 
 
 def trim_icons(outdir: Path) -> None:
     """Write ``_static/icons``: the used glyphs of FontAwesome and the few rules that show them."""
-    (full,) = Path(pydata_sphinx_theme.__file__).parent.rglob("static/vendor/fontawesome/*/css/all.min.css")
+    (full,) = Path(pydata_sphinx_theme.__file__).parent.rglob(
+        "static/vendor/fontawesome/*/css/all.min.css"
+    )
     css = full.read_text(encoding="utf-8")
     rules = icon_rules(css, used_icons(outdir))
     out = outdir / "_static" / "icons"
@@ -128,7 +163,11 @@ def trim_icons(outdir: Path) -> None:
     codes = set(rules.values()) | drawn_by_styles(outdir)
     parts = [css[: css.index("*/") + 2]]  # FontAwesome's licence notice
     for style, stem in FILES.items():
-        if subset_font(full.parent.parent / "webfonts" / f"{stem}.ttf", out / f"{style}.woff", codes):
+        if subset_font(
+            full.parent.parent / "webfonts" / f"{stem}.ttf",
+            out / f"{style}.woff",
+            codes,
+        ):
             family, weight = FAMILY[style]
             parts.append(
                 f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:block;'
@@ -144,7 +183,10 @@ def trim_icons(outdir: Path) -> None:
         '.fa{font-family:"Font Awesome 6 Free";font-weight:900}'
         ".fa-lg{font-size:1.25em;line-height:.05em;vertical-align:-.075em}.fa-fw{text-align:center;width:1.25em}"
     )
-    parts += [f'.{name}::before{{content:"\\{code:x}"}}' for name, code in sorted(rules.items())]
+    parts += [
+        f'.{name}::before{{content:"\\{code:x}"}}'
+        for name, code in sorted(rules.items())
+    ]
     (out / "icons.css").write_text("\n".join(parts) + "\n", encoding="utf-8")
     copied = outdir / FA
     for unused in [*copied.glob("*/js/*"), *copied.glob("*/webfonts/*")]:
