@@ -120,6 +120,8 @@ def drawn_by_styles(outdir: Path) -> set[int]:
 def trim_icons(outdir: Path) -> None:
     """Write ``_static/icons``: the used glyphs of FontAwesome and the few rules that show them."""
     (full,) = outdir.glob(f"{FA}/*/css/all.min.css")
+    if not any(full.parent.parent.glob("webfonts/*.ttf")):
+        return  # nothing was out of date: the icons stand as the last build left them
     css = full.read_text(encoding="utf-8")
     rules = icon_rules(css, used_icons(outdir))
     out = outdir / "_static" / "icons"
