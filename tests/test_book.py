@@ -103,6 +103,8 @@ def test_sound_mini_book_builds(mini_book: Path, tmp_path: Path) -> None:
     write_toc(mini_book, ["cell"])
     done = build(mini_book, tmp_path)
     assert done.returncode == 0, report(done)[-3000:]
+    again = build(mini_book, tmp_path)  # with nothing out of date
+    assert again.returncode == 0, report(again)[-3000:]
     page = (tmp_path / "_build/html/book/intro.html").read_text(encoding="utf-8")
     assert page.count('class="katex-display"') == 1
     assert 'class="eqno">(1)' in page

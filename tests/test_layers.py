@@ -51,7 +51,7 @@ def faults(path: Path, parts: set[str], root: Path = ROOT) -> list[str]:
 
 
 def _may(me: str, other: str) -> bool:
-    """Whether part `me` may import part `other`: helpers → base → chapters → plots → widgets, notebook → exercises."""
+    """Whether `me` may import `other`: base → chapters → plots → widgets, notebook → exercises."""
     if other.startswith("_"):
         return me != ""
     if me in SCREEN:

@@ -1,13 +1,14 @@
-"""Run the notebooks again when the package that they import has changed.
+"""Run the notebooks again when the package that they import, or the data that it finds, has changed.
 
 The execution cache looks at a notebook's own cells only.  Here the cache is dropped whenever the
-contents of ``mcbook/`` differ from what they were when it was written.
+contents of ``mcbook/``, or the sets of data that are on this machine, differ from what they were.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +33,42 @@ def fingerprint(package: Path) -> str:
     return digest.hexdigest()
 
 
+def data_here(root: Path) -> str:
+    """Names of the sets of data that the pages would find now."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    try:
+        from mcbook import data
+
+        return " ".join(
+            name for name in sorted(data.DATASETS) if data.available(name)
+        )
+    except Exception as fault:  # a broken package or damaged data: the notebooks themselves will say so
+        return str(fault)
+
+
 def drop_stale_cache(app: Sphinx, config: Config) -> None:
     """Remove the cache, and the pickled pages, when the package is not the one that they were made with."""
-    now = fingerprint(Path(app.srcdir, config.freshen_package))
+    now = (
+        fingerprint(Path(app.srcdir, config.freshen_package))
+        + "\n"
+        + data_here(Path(app.srcdir))
+    )
     cache = Path(
         config["nb_execution_cache_path"]
         or Path(app.outdir).parent / ".jupyter_cache"
     )
     stamp = Path(app.doctreedir, "mcbook.sha256")
-    if stamp.is_file() and stamp.read_text() == now:
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == now:
         return
     if cache.is_dir():
-        log.info("mcbook has changed: the notebooks run again")
+        log.info("mcbook or its data changed: the notebooks run again")
         shutil.rmtree(cache)
     for pickled in Path(app.doctreedir).rglob("*.doctree"):
         pickled.unlink()
     Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
     stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(now)
+    stamp.write_text(now, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
