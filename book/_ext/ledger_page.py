@@ -7,9 +7,10 @@ of the document; the rows are entered there, so that an unknown id is a warning 
 from pathlib import Path
 
 from docutils import nodes
-from mcbook import ledger
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from mcbook import ledger
 
 HEADER = (
     "What",
