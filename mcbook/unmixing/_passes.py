@@ -85,11 +85,13 @@ class Passes:
         self.X, self.mean, self.dtype = X, mean, np.dtype(dtype)
         self.n, self.d = X.shape
         self.pool = pool if X.size >= INLINE else None
-        self.block = max(32, BLOCK_BYTES // (self.dtype.itemsize * self.d))
+        self.chunks = CHUNKS if self.n >= 1024 * CHUNKS else 2
+        longest = -(-self.n // self.chunks)
+        self.block = min(longest, max(32, BLOCK_BYTES // (self.dtype.itemsize * self.d)))
 
     def _walk(self, body: Callable[..., Any], buffers: int, sums: Callable[[], list[np.ndarray]]) -> list:
         """Run body(centred block (b, d), buffers, sums) over all blocks; add up the sums in a fixed order."""
-        edges = np.linspace(0, self.n, CHUNKS + 1).astype(int)
+        edges = np.linspace(0, self.n, self.chunks + 1).astype(int)
 
         def chunk(k: int) -> list[np.ndarray]:
             out = sums()
@@ -103,7 +105,8 @@ class Passes:
                     body(x, [s[: self.d * b].reshape(self.d, b) for s in scratch], out)
             return out
 
-        chunks = list(self.pool.map(chunk, range(CHUNKS)) if self.pool else map(chunk, range(CHUNKS)))
+        numbers = range(self.chunks)
+        chunks = list(self.pool.map(chunk, numbers) if self.pool else map(chunk, numbers))
         with np.errstate(over="ignore", invalid="ignore"):
             return [sum(parts[1:], start=parts[0]) for parts in zip(*chunks, strict=True)]
 

@@ -19,7 +19,7 @@ from mcbook.unmixing.likelihood import grad_loss_W, loss, regularise, solve_bloc
 LEAST_CURVATURE = 0.1
 LONGEST_STEP = 0.3  # of any entry of E
 RENEWING_STEP = 0.05  # the blocks h are computed anew after a step with a longer entry
-SINGLE = 1e-5  # the gradient that single precision can be trusted with
+SINGLE = 1e-4  # the gradient that single precision can be trusted with
 ROUNDING = {"float64": 1e-12, "float32": 1e-6}  # of a loss, relative
 
 
@@ -84,17 +84,20 @@ def descend(
     now = passes if rough is None else rough
     here = now.evaluate(W, densities)
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    losses, norms = [here.loss], [_sup(here)]
+    losses, norms, rounding = [here.loss], [_sup(here)], ROUNDING[now.dtype.name]
     for step in range(max_iter + 1):
         if now is not passes and (norms[-1] < max(SINGLE, tol) or step == max_iter):
-            now, here = passes, passes.evaluate(W, densities, blocks=False)._replace(h=here.h)
-            losses[-1], norms[-1] = here.loss, _sup(here)
+            now = passes
+            if norms[-1] < tol or step == max_iter:
+                here = passes.evaluate(W, densities, blocks=False)._replace(h=here.h)
+                losses[-1], norms[-1] = here.loss, _sup(here)
         if norms[-1] < tol or step == max_iter:
             break
-        found = _line_search(now, W, densities, here, _direction(here, pairs))
+        found = _line_search(now, W, densities, here, _direction(here, pairs), rounding)
+        rounding = ROUNDING[now.dtype.name]
         if found is None and (pairs or now is not passes):  # once more: no memory, full precision
             now, here, pairs = passes, passes.evaluate(W, densities), []
-            found = _line_search(now, W, densities, here, _direction(here, pairs))
+            found = _line_search(now, W, densities, here, _direction(here, pairs), ROUNDING["float64"])
         if found is None:
             break  # rounding has the last word
         E, W, there = found
@@ -124,13 +127,13 @@ def _direction(here: Evaluation, pairs) -> np.ndarray:
     return -E * min(1.0, LONGEST_STEP / max(np.abs(E).max(), LONGEST_STEP))
 
 
-def _line_search(passes: Passes, W, densities, here: Evaluation, E, *, trials: int = 20):
+def _line_search(passes: Passes, W, densities, here: Evaluation, E, rounding, *, trials: int = 20):
     """Backtrack from a = 1 to a sufficient decrease: (a E, W, evaluation), or None when there is none.
 
     Where losses differ by rounding alone, a smaller gradient decides.
     """
     slope, longest, a = np.vdot(here.R, E), np.abs(E).max(), 1.0
-    rounding = ROUNDING[passes.dtype.name] * (1 + abs(here.loss))
+    rounding *= 1 + abs(here.loss)
     for _ in range(trials):
         W_new = W + a * (E @ W)
         there = passes.evaluate(W_new, densities, blocks=bool(a * longest > RENEWING_STEP))
