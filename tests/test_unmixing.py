@@ -175,3 +175,11 @@ def test_passes_do_not_depend_on_the_number_of_threads(rng):
     assert alone.loss == together.loss
     np.testing.assert_array_equal(alone.R, together.R)
     np.testing.assert_array_equal(alone.h, together.h)
+
+
+def test_single_precision_is_single_precision_and_sums_in_double(rng):
+    X, W = rng.laplace(size=(30_000, 4)), rng.normal(size=(4, 4))
+    exact, rough = (Passes(X, X.mean(0), dtype=t).evaluate(W, THREE) for t in (np.float64, np.float32))
+    assert rough.R.dtype == np.float64
+    assert 0 < np.linalg.norm(rough.R - exact.R) <= 1e-6 * np.linalg.norm(exact.R)
+    assert Passes(X, X.mean(0)).evaluate(W, THREE, blocks=False).h is None

@@ -300,3 +300,13 @@ def test_bad_options_are_refused(options, says, rng):
 def test_smoothed_laplace_refuses_a_sharp_corner():
     with pytest.raises(ValueError, match="eps > 0"):
         unmixing.smoothed_laplace(0.0)
+
+
+def test_extreme_units_and_correlations_are_unmixed_all_the_same(rng):
+    X, A, _ = mixture(rng, n=40_000, kinds=("laplace", "uniform", "laplace"))
+    B = np.diag([1e-20, 1.0, 1e20])
+    scaled = unmixing.fit(X @ B)
+    assert scaled.converged
+    assert unmixing.amari_distance(scaled.W, B @ A) < 0.02
+    near = np.ones((3, 3)) + 1e-4 * rng.normal(size=(3, 3))
+    assert unmixing.amari_distance(unmixing.fit(X @ near.T).W, near @ A) < 0.02

@@ -14,43 +14,44 @@ import numpy as np
 
 from mcbook.unmixing.density import QUARTIC, Density
 
-BLOCK_BYTES = 160 * 1024  # one (d, b) array; about six are alive per thread
+BLOCK_BYTES = 256 * 1024  # one (d, b) array; about six are alive per thread
 CHUNKS = 8
 INLINE = 100_000  # elements below which threads cost more than they bring
 
 
 class Evaluation(NamedTuple):
-    """What one pass returns: loss without constants, relative gradient (d, d), blocks h (d, d)."""
+    """What one pass returns: loss without constants, relative gradient (d, d), blocks h (d, d) or None."""
 
     loss: float
     R: np.ndarray
-    h: np.ndarray
+    h: np.ndarray | None
 
 
 def _laplace(eps2: float, y, psi, slope, work) -> np.ndarray:
     np.multiply(y, y, out=work)
     work += eps2
     np.sqrt(work, out=work)
-    total = work.sum(1)
-    np.divide(1.0, work, out=slope)
-    np.multiply(y, slope, out=psi)
-    np.multiply(slope, slope, out=work)
-    slope *= work
-    slope *= eps2
-    return total
+    np.divide(y, work, out=psi)
+    if slope is not None:
+        np.multiply(work, work, out=slope)
+        slope *= work
+        np.divide(eps2, slope, out=slope)
+    return work.sum(1)
 
 
 def _quartic(y, psi, slope, work) -> np.ndarray:
-    np.multiply(y, y, out=slope)
-    np.multiply(slope, y, out=psi)
-    total = np.einsum("ib,ib->i", slope, slope) / 4
-    slope *= 3
-    return total
+    np.multiply(y, y, out=work)
+    np.multiply(work, y, out=psi)
+    if slope is not None:
+        np.multiply(work, 3, out=slope)
+    work *= work
+    return work.sum(1) / 4
 
 
 def _general(density: Density, y, psi, slope, work) -> np.ndarray:
     psi[...] = density.score(y)
-    slope[...] = density.score_prime(y)
+    if slope is not None:
+        slope[...] = density.score_prime(y)
     return density.neg_log_p(y).sum(1)
 
 
@@ -75,31 +76,37 @@ def _grouped(
 
 
 class Passes:
-    """Passes over X (n, d), centred by `mean`, with `pool` None for one thread."""
+    """Passes over X (n, d), centred by `mean`, with `pool` None for one thread.
 
-    def __init__(self, X: np.ndarray, mean: np.ndarray, pool: ThreadPoolExecutor | None = None):
-        self.X, self.mean = X, mean
+    dtype float32 halves the work within a block; blocks are added up in float64 in any case.
+    """
+
+    def __init__(self, X: np.ndarray, mean: np.ndarray, pool: ThreadPoolExecutor | None = None, dtype=float):
+        self.X, self.mean, self.dtype = X, mean, np.dtype(dtype)
         self.n, self.d = X.shape
         self.pool = pool if X.size >= INLINE else None
-        self.block = max(32, BLOCK_BYTES // (8 * self.d))
+        self.chunks = CHUNKS if self.n >= 1024 * CHUNKS else 2
+        longest = -(-self.n // self.chunks)
+        self.block = min(longest, max(32, BLOCK_BYTES // (self.dtype.itemsize * self.d)))
 
     def _walk(self, body: Callable[..., Any], buffers: int, sums: Callable[[], list[np.ndarray]]) -> list:
         """Run body(centred block (b, d), buffers, sums) over all blocks; add up the sums in a fixed order."""
-        edges = np.linspace(0, self.n, CHUNKS + 1).astype(int)
+        edges = np.linspace(0, self.n, self.chunks + 1).astype(int)
 
         def chunk(k: int) -> list[np.ndarray]:
             out = sums()
-            scratch = np.empty((buffers, self.d * self.block))
-            centred = np.empty((self.block, self.d))
+            scratch = np.empty((buffers, self.d * self.block), self.dtype)
+            centred = np.empty((self.block, self.d), self.dtype)
             with np.errstate(over="ignore", invalid="ignore"):  # `fit` says so when a sum overflows
                 for i in range(edges[k], edges[k + 1], self.block):
                     rows = self.X[i : min(i + self.block, edges[k + 1])]
                     b = len(rows)
-                    x = np.subtract(rows, self.mean, out=centred[:b])
+                    x = np.subtract(rows, self.mean, out=centred[:b], casting="same_kind")
                     body(x, [s[: self.d * b].reshape(self.d, b) for s in scratch], out)
             return out
 
-        chunks = list(self.pool.map(chunk, range(CHUNKS)) if self.pool else map(chunk, range(CHUNKS)))
+        numbers = range(self.chunks)
+        chunks = list(self.pool.map(chunk, numbers) if self.pool else map(chunk, numbers))
         with np.errstate(over="ignore", invalid="ignore"):
             return [sum(parts[1:], start=parts[0]) for parts in zip(*chunks, strict=True)]
 
@@ -111,39 +118,42 @@ class Passes:
 
         return self._walk(body, 0, lambda: [np.zeros((self.d, self.d))])[0] / self.n
 
-    def evaluate(self, W: np.ndarray, densities: Sequence[Density]) -> Evaluation:
-        """Loss, relative gradient and Hessian blocks at W."""
+    def evaluate(self, W: np.ndarray, densities: Sequence[Density], *, blocks: bool = True) -> Evaluation:
+        """Loss, relative gradient and, unless told otherwise, Hessian blocks at W."""
         order, groups = _grouped(densities)
-        W_grouped = W[order]
+        W_grouped = W[order].astype(self.dtype)
 
         def body(x, buffers, out):
             y, psi, slope, work = buffers
             np.matmul(W_grouped, x.T, out=y)
             for rows, kernel in groups:
-                out[0][rows] += kernel(y[rows], psi[rows], slope[rows], work[rows])
+                out[0][rows] += kernel(y[rows], psi[rows], slope[rows] if blocks else None, work[rows])
             out[1] += psi @ y.T
-            np.multiply(y, y, out=work)
-            out[2] += slope @ work.T
+            if blocks:
+                out[2] += slope @ np.multiply(y, y, out=work).T
 
         def sums():
             return [np.zeros(self.d), np.zeros((self.d, self.d)), np.zeros((self.d, self.d))]
 
         f, C, h = (s / self.n for s in self._walk(body, 4, sums))
         back, one = np.ix_(np.argsort(order), np.argsort(order)), np.eye(self.d)
-        return Evaluation(float(f.sum() - np.linalg.slogdet(W)[1]), C[back] - one, h[back] + one)
+        return Evaluation(
+            float(f.sum() - np.linalg.slogdet(W)[1]), C[back] - one, h[back] + one if blocks else None
+        )
 
     def stability(self, W: np.ndarray, densities: Sequence[Density]) -> np.ndarray:
         """`density.stability` of every source under its own density, W giving unit variances; (d,)."""
         order, groups = _grouped(densities)
-        W_grouped = W[order]
+        W_grouped = W[order].astype(self.dtype)
 
         def body(x, buffers, out):
             y, psi, slope, work = buffers
             np.matmul(W_grouped, x.T, out=y)
             for rows, kernel in groups:
                 kernel(y[rows], psi[rows], slope[rows], work[rows])
+            psi *= y
             out[0] += slope.sum(1)
-            out[1] += np.einsum("ib,ib->i", psi, y)
+            out[1] += psi.sum(1)
 
         kappa, psi_y = self._walk(body, 4, lambda: [np.zeros(self.d), np.zeros(self.d)])
         return (kappa / psi_y - 1)[np.argsort(order)]

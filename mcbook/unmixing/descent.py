@@ -18,6 +18,9 @@ from mcbook.unmixing.likelihood import grad_loss_W, loss, regularise, solve_bloc
 
 LEAST_CURVATURE = 0.1
 LONGEST_STEP = 0.3  # of any entry of E
+RENEWING_STEP = 0.05  # the blocks h are computed anew after a step with a longer entry
+SINGLE = 1e-4  # the gradient that single precision can be trusted with
+ROUNDING = {"float64": 1e-12, "float32": 1e-6}  # of a loss, relative
 
 
 class Descent(NamedTuple):
@@ -64,26 +67,49 @@ def quasi_newton(
 
 
 def descend(
-    passes: Passes, W, densities: Sequence[Density], *, tol: float, max_iter: int, memory: int = 10
+    passes: Passes,
+    W,
+    densities: Sequence[Density],
+    *,
+    tol: float,
+    max_iter: int,
+    memory: int = 10,
+    rough: Passes | None = None,
 ) -> Descent:
-    """`quasi_newton` over samples that are never all unmixed at once."""
-    here = passes.evaluate(W, densities)
+    """`quasi_newton` over samples that are never all unmixed at once.
+
+    With `rough`, the same samples in single precision serve until the gradient falls below SINGLE; the last
+    word, convergence or not, is always that of `passes`.
+    """
+    now = passes if rough is None else rough
+    here = now.evaluate(W, densities)
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    losses, norms = [here.loss], [float(np.abs(here.R).max())]
-    while norms[-1] >= tol and len(losses) <= max_iter:
-        E = _direction(here, pairs)
-        found = _line_search(passes, W, densities, here, E)
+    losses, norms, rounding = [here.loss], [_sup(here)], ROUNDING[now.dtype.name]
+    for step in range(max_iter + 1):
+        if now is not passes and (norms[-1] < max(SINGLE, tol) or step == max_iter):
+            now = passes
+            if norms[-1] < tol or step == max_iter:
+                here = passes.evaluate(W, densities, blocks=False)._replace(h=here.h)
+                losses[-1], norms[-1] = here.loss, _sup(here)
+        if norms[-1] < tol or step == max_iter:
+            break
+        found = _line_search(now, W, densities, here, _direction(here, pairs), rounding)
+        rounding = ROUNDING[now.dtype.name]
+        if found is None and (pairs or now is not passes):  # once more: no memory, full precision
+            now, here, pairs = passes, passes.evaluate(W, densities), []
+            found = _line_search(now, W, densities, here, _direction(here, pairs), ROUNDING["float64"])
         if found is None:
-            if not pairs:
-                break  # not even the steepest preconditioned step descends: rounding has the last word
-            pairs = []
-            continue
-        a, W, there = found
-        pairs = _remember(pairs, a * E, there.R - here.R, memory)
+            break  # rounding has the last word
+        E, W, there = found
+        pairs = _remember(pairs, E, there.R - here.R, memory)
         here = there
         losses.append(here.loss)
-        norms.append(float(np.abs(here.R).max()))
+        norms.append(_sup(here))
     return Descent(W, np.array(losses), np.array(norms), norms[-1] < tol, len(losses) - 1)
+
+
+def _sup(here: Evaluation) -> float:
+    return float(np.abs(here.R).max())
 
 
 def _direction(here: Evaluation, pairs) -> np.ndarray:
@@ -101,20 +127,22 @@ def _direction(here: Evaluation, pairs) -> np.ndarray:
     return -E * min(1.0, LONGEST_STEP / max(np.abs(E).max(), LONGEST_STEP))
 
 
-def _line_search(passes: Passes, W, densities, here: Evaluation, E, *, trials: int = 20):
-    """Backtrack from a = 1 to a sufficient decrease: (a, W, evaluation), or None when there is none.
+def _line_search(passes: Passes, W, densities, here: Evaluation, E, rounding, *, trials: int = 20):
+    """Backtrack from a = 1 to a sufficient decrease: (a E, W, evaluation), or None when there is none.
 
     Where losses differ by rounding alone, a smaller gradient decides.
     """
-    slope, rounding, a = np.vdot(here.R, E), 1e-12 * (1 + abs(here.loss)), 1.0
+    slope, longest, a = np.vdot(here.R, E), np.abs(E).max(), 1.0
+    rounding *= 1 + abs(here.loss)
     for _ in range(trials):
         W_new = W + a * (E @ W)
-        there = passes.evaluate(W_new, densities)
+        there = passes.evaluate(W_new, densities, blocks=bool(a * longest > RENEWING_STEP))
+        there = there._replace(h=here.h) if there.h is None else there
         rise = there.loss - here.loss
         if rise <= 1e-4 * a * slope:
-            return a, W_new, there
+            return a * E, W_new, there
         if rise <= rounding and np.abs(there.R).max() < np.abs(here.R).max():
-            return a, W_new, there
+            return a * E, W_new, there
         parabola = -slope * a * a / (2 * (rise - a * slope)) if np.isfinite(rise) else 0.1 * a
         a = min(max(parabola, 0.1 * a), 0.5 * a)
     return None

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +35,8 @@ class ICAResult(NamedTuple):
     W: np.ndarray  # (d, d), acts on centred samples
     mean: np.ndarray  # (d,)
     densities: tuple[Density, ...]
-    losses: np.ndarray  # (iterations + 1,) on all samples, nats per sample
-    gradient_norms: np.ndarray  # (iterations + 1,) sup norm of the relative gradient, all samples
+    losses: np.ndarray  # (iterations + 1,) on all samples, nats per sample; the last in float64
+    gradient_norms: np.ndarray  # (iterations + 1,) sup norm of the relative gradient, likewise
     converged: bool
     iterations: int  # on all samples
     stability: np.ndarray  # (d,) E[psi'] E[y²] / E[psi y] - 1; about zero for a Gaussian source
@@ -90,10 +91,18 @@ def fit(
         W = _start(whiten_covariance(mean, C).K, W_init, rng)
         densities = (fixed or LAPLACE,) * len(W)
         levels = _levels(*X.shape) if coarse_to_fine and method == "quasi-newton" else [1]
+        rough = np.float32 if len(levels) > 1 and _mild(C) else np.float64
         for stride in levels[:-1] or [1]:
-            part = Passes(X if stride == 1 else np.ascontiguousarray(X[::stride]), mean, pool)
+            part = Passes(X if stride == 1 else np.ascontiguousarray(X[::stride]), mean, pool, rough)
             W, densities = _settle(part, C, W, densities, fixed)
-        return _finish(whole, C, W, densities, fixed, _minimiser(method, tol, max_iter, eta))
+        first = Passes(X, mean, pool, rough)
+        if method == "quasi-newton":
+            minimise = partial(
+                descend, tol=tol, max_iter=max_iter, rough=None if rough is np.float64 else first
+            )
+        else:
+            minimise = partial(_plainly, method, tol, max_iter, eta)
+        return _finish(first, whole, C, W, densities, fixed, minimise)
 
 
 @contextmanager
@@ -112,6 +121,13 @@ def _start(K: np.ndarray, W_init: Any, rng: np.random.Generator | None) -> np.nd
         return _checks.initial(W_init, len(K))
     rng = np.random.default_rng(0) if rng is None else rng
     return np.linalg.qr(rng.normal(size=K.shape))[0] @ K
+
+
+def _mild(C) -> bool:
+    """Whether single precision serves for a first approach: moderate units and correlations."""
+    std = np.sqrt(np.diag(C))
+    moderate = std.min() > 1e-12 and std.max() < 1e12
+    return bool(moderate and np.linalg.cond(C / np.outer(std, std)) < 1e6)
 
 
 def _levels(n: int, d: int) -> list[int]:
@@ -163,24 +179,21 @@ def _swap(densities, which) -> tuple[Density, ...]:
     return tuple(other[p] if yes else p for p, yes in zip(densities, which, strict=True))
 
 
-def _minimiser(method: str, tol: float, max_iter: int, eta: float | None):
-    if method == "quasi-newton":
-        return lambda passes, W, densities: descend(passes, W, densities, tol=tol, max_iter=max_iter)
-    step, default = {"natural-gradient": (natural_gradient, 0.3), "gradient": (gradient_descent, 0.1)}[method]
-
-    def minimise(passes, W, densities) -> Descent:
-        X = passes.X - passes.mean
-        return step(X, W, per_source(densities), eta=eta or default, steps=max_iter, tol=tol)
-
-    return minimise
+def _plainly(
+    method: str, tol: float, max_iter: int, eta: float | None, passes: Passes, W, densities
+) -> Descent:
+    X, density = passes.X - passes.mean, per_source(densities)
+    if method == "natural-gradient":
+        return natural_gradient(X, W, density, eta=eta or 0.3, steps=max_iter, tol=tol)
+    return gradient_descent(X, W, density, eta=eta or 0.1, steps=max_iter, tol=tol)
 
 
-def _finish(passes: Passes, C, W, densities, fixed: Density | None, minimise) -> ICAResult:
+def _finish(first: Passes, passes: Passes, C, W, densities, fixed: Density | None, minimise) -> ICAResult:
     """Descend on all samples; when a density turns out wrong there, change it and go on, thrice at most."""
     for _ in range(4):
         descent = minimise(passes, W, densities)
         judges = [JUDGE if p is LAPLACE else p for p in densities]
-        value = _stability(passes, C, descent.W, judges)
+        value = _stability(first, C, descent.W, judges)
         noise = np.array([gaussian_noise(p) for p in judges]) / np.sqrt(passes.n)
         wrong = value < -4 * noise
         if fixed is not None or not wrong.any():
