@@ -50,10 +50,13 @@ def natural_gradient(
 def _plain(X, W, density, eta, steps, tol, direction) -> Descent:
     losses, norms = [], []
     for _ in range(steps + 1):
-        G = grad_loss_W(W, X, density)
         losses.append(float(loss(W, X, density)))
+        if not np.isfinite(losses[-1]):  # a step too long: W has left the invertible matrices
+            norms.append(np.inf)
+            break
+        G = grad_loss_W(W, X, density)
         norms.append(float(np.abs(G @ W.T).max()))
-        if norms[-1] < tol or not np.isfinite(losses[-1]) or len(losses) > steps:
+        if norms[-1] < tol or len(losses) > steps:
             break
         W = W - eta * direction(G, W)
     return Descent(W, np.array(losses), np.array(norms), bool(norms[-1] < tol), len(losses) - 1)
