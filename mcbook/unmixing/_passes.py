@@ -14,7 +14,7 @@ import numpy as np
 
 from mcbook.unmixing.density import QUARTIC, Density
 
-BLOCK_BYTES = 256 * 1024  # one (d, b) array; about six are alive per thread
+BLOCK_BYTES = 512 * 1024  # one (d, b) array; five are alive per thread
 CHUNKS = 8
 INLINE = 100_000  # elements below which threads cost more than they bring
 
@@ -88,21 +88,32 @@ class Passes:
         self.chunks = CHUNKS if self.n >= 1024 * CHUNKS else 2
         longest = -(-self.n // self.chunks)
         self.block = min(longest, max(32, BLOCK_BYTES // (self.dtype.itemsize * self.d)))
+        self._spare: list[
+            np.ndarray
+        ] = []  # scratch of finished chunks: fresh memory costs as much as the work
 
-    def _walk(self, body: Callable[..., Any], buffers: int, sums: Callable[[], list[np.ndarray]]) -> list:
-        """Run body(centred block (b, d), buffers, sums) over all blocks; add up the sums in a fixed order."""
+    def _scratch(self) -> np.ndarray:
+        """Room for a centred block and four buffers, one row each; a thread's own until it is given back."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return np.empty((5, self.d * self.block), self.dtype)
+
+    def _walk(self, body: Callable[..., Any], sums: Callable[[], list[np.ndarray]]) -> list:
+        """Run body(centred block (b, d), buffers (d, b), sums) over all blocks; add up in a fixed order."""
         edges = np.linspace(0, self.n, self.chunks + 1).astype(int)
 
         def chunk(k: int) -> list[np.ndarray]:
             out = sums()
-            scratch = np.empty((buffers, self.d * self.block), self.dtype)
-            centred = np.empty((self.block, self.d), self.dtype)
+            scratch = self._scratch()
             with np.errstate(over="ignore", invalid="ignore"):  # `fit` says so when a sum overflows
                 for i in range(edges[k], edges[k + 1], self.block):
                     rows = self.X[i : min(i + self.block, edges[k + 1])]
                     b = len(rows)
-                    x = np.subtract(rows, self.mean, out=centred[:b], casting="same_kind")
-                    body(x, [s[: self.d * b].reshape(self.d, b) for s in scratch], out)
+                    centred, *buffers = (row[: self.d * b] for row in scratch)
+                    x = np.subtract(rows, self.mean, out=centred.reshape(b, self.d), casting="same_kind")
+                    body(x, [buffer.reshape(self.d, b) for buffer in buffers], out)
+            self._spare.append(scratch)
             return out
 
         numbers = range(self.chunks)
@@ -116,7 +127,7 @@ class Passes:
         def body(x, _, out):
             out[0] += x.T @ x
 
-        return self._walk(body, 0, lambda: [np.zeros((self.d, self.d))])[0] / self.n
+        return self._walk(body, lambda: [np.zeros((self.d, self.d))])[0] / self.n
 
     def evaluate(self, W: np.ndarray, densities: Sequence[Density], *, blocks: bool = True) -> Evaluation:
         """Loss, relative gradient and, unless told otherwise, Hessian blocks at W."""
@@ -135,7 +146,7 @@ class Passes:
         def sums():
             return [np.zeros(self.d), np.zeros((self.d, self.d)), np.zeros((self.d, self.d))]
 
-        f, C, h = (s / self.n for s in self._walk(body, 4, sums))
+        f, C, h = (s / self.n for s in self._walk(body, sums))
         back, one = np.ix_(np.argsort(order), np.argsort(order)), np.eye(self.d)
         return Evaluation(
             float(f.sum() - np.linalg.slogdet(W)[1]), C[back] - one, h[back] + one if blocks else None
@@ -155,5 +166,5 @@ class Passes:
             out[0] += slope.sum(1)
             out[1] += psi.sum(1)
 
-        kappa, psi_y = self._walk(body, 4, lambda: [np.zeros(self.d), np.zeros(self.d)])
+        kappa, psi_y = self._walk(body, lambda: [np.zeros(self.d), np.zeros(self.d)])
         return (kappa / psi_y - 1)[np.argsort(order)]

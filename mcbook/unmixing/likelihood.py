@@ -2,7 +2,7 @@
 
 Problem    X = S Aᵀ, rows are samples, the columns of S independent with densities exp(-f_i); find W = A⁻¹.
 Objective  L(W) = -log|det W| + (1/n) Σ f(Y),  Y = X Wᵀ
-Gradient   dL = ⟨psi(Y)ᵀX/n - W⁻ᵀ, dW⟩                       derived: book/learning/unmixing, eq. (unmixing-grad)
+Gradient   dL = ⟨psi(Y)ᵀX/n - W⁻ᵀ, dW⟩                       derived: book/learning/unmixing
 Relative   dL = ⟨R, E⟩ for dW = E W,  R = ∇L Wᵀ = psi(Y)ᵀY/n - I: no inverse, and blind to the mixing
 Hessian    d²L = ⟨E, H E⟩,  H E = (psi'(Y) ∘ Y Eᵀ)ᵀY/n + Eᵀ
            for independent sources H couples E_ij with E_ji only: 2 x 2 blocks [[h_ij, 1], [1, h_ji]]
