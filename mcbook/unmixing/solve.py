@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from mcbook.unmixing import _checks
 from mcbook.unmixing._passes import CHUNKS, INLINE, Passes
@@ -102,7 +102,8 @@ def fit(
             )
         else:
             minimise = partial(_plainly, method, tol, max_iter, eta)
-        return _finish(first, whole, C, W, densities, fixed, minimise)
+        judges = (part, first) if part.n < first.n else (first,)
+        return _finish(judges, whole, C, W, densities, fixed, minimise)
 
 
 @contextmanager
@@ -112,8 +113,14 @@ def _pool(size: int, threads: int | None) -> Iterator[ThreadPoolExecutor | None]
     if count == 1 or size < INLINE:
         yield None
         return
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(count) as pool:
         yield pool
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """BLAS's own threads.  Found once: the search takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _start(K: np.ndarray, W_init: Any, rng: np.random.Generator | None) -> np.ndarray:
@@ -188,22 +195,34 @@ def _plainly(
     return gradient_descent(X, W, density, eta=eta or 0.1, steps=max_iter, tol=tol)
 
 
-def _finish(first: Passes, passes: Passes, C, W, densities, fixed: Density | None, minimise) -> ICAResult:
-    """Descend on all samples; when a density turns out wrong there, change it and go on, thrice at most."""
+def _finish(
+    judges: Sequence[Passes], passes: Passes, C, W, densities, fixed: Density | None, minimise
+) -> ICAResult:
+    """Descend on all samples; when a density turns out wrong there, change it and go on, thrice at most.
+
+    The evidence comes from the first of the `judges` that leaves no doubt, or else from the last of them.
+    """
     for _ in range(4):
         descent = minimise(passes, W, densities)
-        judges = [JUDGE if p is LAPLACE else p for p in densities]
-        value = _stability(first, C, descent.W, judges)
-        noise = np.array([gaussian_noise(p) for p in judges]) / np.sqrt(passes.n)
-        wrong = value < -4 * noise
+        for judge in judges:
+            value, noise, pairs, wrong = _evidence(judge, C, descent.W, densities)
+            if not pairs and not wrong.any():
+                break
         if fixed is not None or not wrong.any():
             break
         W, densities = descent.W, _swap(densities, wrong)
-    pairs = _ambiguous(value, noise, passes.n)
     return ICAResult(
         descent.W, passes.mean, tuple(densities), descent.losses, descent.gradient_norms, descent.converged,
         descent.iterations, value, noise, pairs, _message(descent, pairs, np.flatnonzero(wrong)),
     )  # fmt: skip
+
+
+def _evidence(passes: Passes, C, W, densities: Sequence[Density]):
+    """Stability, its noise for a Gaussian, pairs that cannot be told apart, sources of a wrong density."""
+    judges = [JUDGE if p is LAPLACE else p for p in densities]
+    value = _stability(passes, C, W, judges)
+    noise = np.array([gaussian_noise(p) for p in judges]) / np.sqrt(passes.n)
+    return value, noise, _ambiguous(value, noise, passes.n), value < -4 * noise
 
 
 def _ambiguous(value, noise, n: int) -> tuple[tuple[int, int], ...]:
