@@ -48,6 +48,8 @@ REPLACE: list[tuple[re.Pattern[str], str]] = [
         re.compile(r'<div (class="bd-sidebar-primary bd-sidebar[^"]*")'),
         r'<div \1 role="navigation" aria-label="Book"',
     ),
+    # A folded cell says "Show code cell source" itself; another name for it confuses who speaks to it.
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     # Roles that docutils gives to bibliographies and that ARIA does not allow there.
     (
         re.compile(r'<div role="list" class="citation-list">'),

@@ -93,10 +93,12 @@ def convergence(
     xlabel: str = "iteration",
     target: int | float | None = None,
     log: bool = True,
+    log_x: bool = False,
 ) -> Figure:
     """How something falls: `curves` maps a name to values `(t,)` or to a pair (abscissae, values).
 
-    Each curve has its own colour, dash and end marker; `target` is drawn as a labelled line.
+    Each curve has its own colour, dash and end marker; `target` is drawn as a labelled line. With `log_x`
+    the abscissae are logarithmic too, so that a power law is a straight line.
     """
     with style():
         fig = Figure(figsize=(WIDTH, 3.1), layout="constrained")
@@ -117,8 +119,9 @@ def convergence(
             words = f"target {target:g}".replace("e-0", "e-").replace("-", "−")
             place = ("axes fraction", "data")
             ax.annotate(words, (1, target), xycoords=place, color=INK, ha="right", va="bottom", fontsize=9)
-        ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
-        ax.legend()
+        scales = {True: "log", False: "linear"}
+        ax.set(xlabel=xlabel, ylabel=ylabel, xscale=scales[log_x], yscale=scales[log])
+        fig.legend(loc="outside upper left", ncols=len(curves))
     return fig
 
 
