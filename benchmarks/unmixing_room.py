@@ -1,7 +1,7 @@
 """The room of the unmixing chapter beside its peers, on real voices.
 
-    MCBOOK_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.unmixing_room
-(needs the extra "bench"; one thread, so that times on a shared machine mean something).
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.unmixing_room
+(needs the extra "bench" and the data set speech; one thread, so that times mean something)
 
 Instantaneous ICA (scikit-learn's FastICA on the samples), our AuxIVA and natural gradient, pyroomacoustics'
 AuxIVA and ILRMA on the *same* STFT; scores by our BSS-Eval (512 taps) and, to check it, by mir_eval's.
@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.data.room_responses import Room, images_in_room, rooms
+from mcbook import data
+from mcbook.data import Room, images_in_room, rooms
 from mcbook.unmixing.convolutive import aux_iva, istft, natural_gradient_iva, project_back, stft
 from mcbook.unmixing.separation import sdr_sir
 
@@ -34,20 +35,9 @@ CASTS: dict[int, list[tuple[int, ...]]] = {2: [(0, 1), (0, 2), (1, 2)], 3: [(0, 
 
 def voices(rate_hz: int) -> np.ndarray:
     """(n, 3): the first seconds of three LibriSpeech clips, each of unit variance."""
-    import soundfile
-
-    folder = Path(os.environ.get("MCBOOK_DATA", "")) / "speech"
-    clips = []
-    for name in VOICES:
-        path = folder / f"{name}.flac"
-        if not path.is_file():
-            raise SystemExit(
-                f"{path.name} is not in $MCBOOK_DATA/speech; this benchmark needs the real voices."
-            )
-        clip, found_hz = soundfile.read(path)
-        assert found_hz == rate_hz
-        clips.append(clip[: SECONDS * rate_hz])
-    S = np.array(clips).T
+    speech = data.speech()
+    assert speech.rate_hz == rate_hz
+    S = speech.signals[: SECONDS * rate_hz]
     return S / S.std(axis=0)
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from mcbook import unmixing
+from mcbook.calculus import check_grad, check_vjp
 from mcbook.unmixing._passes import Passes
 
 MIXED = unmixing.per_source([unmixing.LAPLACE, unmixing.QUARTIC, unmixing.LOG_COSH])
@@ -63,24 +64,49 @@ def test_gradient_and_hessian_products_match_jax(density, rng):
     close(unmixing.hvp_loss(W, V, X, density), jax.jvp(jax.grad(f), (jnp.asarray(W),), (jnp.asarray(V),))[1])
 
 
-@densities
-def test_gradient_matches_central_differences(density, rng):
-    W, X = problem(rng)
-    G = unmixing.grad_loss_W(W, X, density)
-    h = np.finfo(float).eps ** (1 / 3)
-    for _ in range(3):
-        D = rng.normal(size=W.shape)
-        D /= np.linalg.norm(D)
-        slope = (unmixing.loss(W + h * D, X, density) - unmixing.loss(W - h * D, X, density)) / (2 * h)
-        assert abs(slope - np.vdot(G, D)) <= 1e-8 * np.linalg.norm(G)
+SHAPES = [(p, n, d) for p in ALL for n, d in ((5, 1), (50, 3)) if p is not MIXED or d == 3]
 
 
+@pytest.mark.parametrize(("density", "n", "d"), SHAPES, ids=lambda x: getattr(x, "name", x))
+def test_gradient_passes_the_book_s_own_checker(density, n, d, rng):
+    W, X = problem(rng, n, d)
+    check_grad(lambda W: unmixing.loss(W, X, density), unmixing.grad_loss_W(W, X, density), W, rng=rng)
+
+
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("wrong", [lambda G: G.T, lambda G: -G, lambda G: 2 * G, lambda G: 1.001 * G])
-def test_planted_errors_are_seen(wrong, rng):
-    W, X = problem(rng)
-    right = jax.grad(unmixing.loss)(jnp.asarray(W), jnp.asarray(X), MIXED)
+def test_planted_errors_are_seen(wrong, seed):
+    W, X = problem(np.random.default_rng(seed))
     with pytest.raises(AssertionError):
-        close(wrong(unmixing.grad_loss_W(W, X, MIXED)), right)
+        check_grad(
+            lambda W: unmixing.loss(W, X, MIXED),
+            wrong(unmixing.grad_loss_W(W, X, MIXED)),
+            W,
+            rng=np.random.default_rng(seed),
+        )
+
+
+@densities
+def test_hessian_products_are_the_slopes_of_the_gradient(density, rng):
+    W, X = problem(rng)
+    check_vjp(
+        lambda W: unmixing.grad_loss_W(W, X, density),
+        lambda W, V: unmixing.hvp_loss(W, V, X, density),  # the Hessian is its own adjoint
+        W,
+        rng=rng,
+    )
+
+
+@pytest.mark.parametrize("wrong", [lambda V: V.T, lambda V: -V, lambda V: 1.001 * V])
+def test_planted_errors_in_hessian_products_are_seen(wrong, rng):
+    W, X = problem(rng)
+    with pytest.raises(AssertionError):
+        check_vjp(
+            lambda W: unmixing.grad_loss_W(W, X, MIXED),
+            lambda W, V: wrong(unmixing.hvp_loss(W, V, X, MIXED)),
+            W,
+            rng=rng,
+        )
 
 
 @densities
@@ -183,3 +209,15 @@ def test_single_precision_is_single_precision_and_sums_in_double(rng):
     assert rough.R.dtype == np.float64
     assert 0 < np.linalg.norm(rough.R - exact.R) <= 1e-6 * np.linalg.norm(exact.R)
     assert Passes(X, X.mean(0)).evaluate(W, THREE, blocks=False).h is None
+
+
+def test_scratch_memory_is_used_again_and_carries_nothing_over(rng):
+    X, W = rng.laplace(size=(40_000, 4)), rng.normal(size=(4, 4))
+    with ThreadPoolExecutor(2) as pool:
+        passes = Passes(X, X.mean(0), pool)
+        first = passes.evaluate(W, THREE)
+        passes.evaluate(2 * W, THREE[::-1])
+        again = passes.evaluate(W, THREE)
+        assert 1 <= len(passes._spare) <= 2
+    np.testing.assert_array_equal(first.R, again.R)
+    np.testing.assert_array_equal(first.h, again.h)

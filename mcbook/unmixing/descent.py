@@ -47,6 +47,7 @@ def natural_gradient(
     return _plain(X, W, density, eta, steps, tol, lambda G, W: G @ W.T @ W)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a step too long ends as data, below
 def _plain(X, W, density, eta, steps, tol, direction) -> Descent:
     losses, norms = [], []
     for _ in range(steps + 1):
