@@ -27,8 +27,15 @@ class Whitening(NamedTuple):
 def whiten(X) -> Whitening:
     """The whitening of X (n, d); covariances divide by n.
 
-    Raises ValueError when a channel is constant or the channels are linearly dependent (rank deficient).
+    Raises ValueError when X is not (n, d) or not finite, a channel is constant, or the channels are linearly
+    dependent (rank deficient).
     """
+    X = np.asarray(X, dtype=float)
+    if X.ndim != 2 or not np.isfinite(X).all():
+        raise ValueError(
+            f"whiten expects finite samples X (n, d), rows are samples, got shape {X.shape}; "
+            "drop or fill what is not finite."
+        )
     mean = X.mean(0)
     centred = X - mean
     return whiten_covariance(mean, centred.T @ centred / len(X))
