@@ -21,33 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.data.room_responses import Room, images_in_room, rooms
+from mcbook.data import Room, images_in_room, rooms, speech
 from mcbook.unmixing.convolutive import aux_iva, istft, natural_gradient_iva, project_back, stft
 from mcbook.unmixing.separation import sdr_sir
 
 SECONDS, WINDOW, STEPS, NATURAL_STEPS, REPEATS, ILRMA_SEEDS = 10, 4096, 50, 200, 5, 3
 HOP = {2: 2048, 3: 1024}  # three talkers need more frames: at 2048 nobody separates them in 10 s
 TAPS = 512
-VOICES = ("1688-142285-0000", "1998-15444-0000", "367-130732-0002")
 CASTS: dict[int, list[tuple[int, ...]]] = {2: [(0, 1), (0, 2), (1, 2)], 3: [(0, 1, 2)]}
 
 
 def voices(rate_hz: int) -> np.ndarray:
     """(n, 3): the first seconds of three LibriSpeech clips, each of unit variance."""
-    import soundfile
-
-    folder = Path(os.environ.get("MCBOOK_DATA", "")) / "speech"
-    clips = []
-    for name in VOICES:
-        path = folder / f"{name}.flac"
-        if not path.is_file():
-            raise SystemExit(
-                f"{path.name} is not in $MCBOOK_DATA/speech; this benchmark needs the real voices."
-            )
-        clip, found_hz = soundfile.read(path)
-        assert found_hz == rate_hz
-        clips.append(clip[: SECONDS * rate_hz])
-    S = np.array(clips).T
+    recording = speech()
+    assert recording.rate_hz == rate_hz
+    S = recording.signals[: SECONDS * rate_hz]
     return S / S.std(axis=0)
 
 

@@ -1,11 +1,9 @@
 """Heartbeats: trains whose rate is known, hidden, disturbed and turned upside down."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from mcbook import data
 from mcbook.unmixing.heart import coincidence, detect_beats, heart_rate_bpm, pick_heartbeats, qrs_energy
 
 Rng = np.random.Generator
@@ -127,20 +125,12 @@ def test_columns_are_expected() -> None:
         pick_heartbeats(np.ones(2500), RATE)
 
 
-def daisy() -> np.ndarray:
-    """(2500, 8): five abdominal electrodes, three thoracic, 250 Hz."""
-    path = Path(os.environ.get("MCBOOK_DATA", "")) / "fetal_ecg" / "FOETAL_ECG.dat"
-    if not path.is_file():
-        pytest.skip("fetal_ecg: the DaISy recording is not here (set MCBOOK_DATA)")
-    return np.loadtxt(path)[:, 1:]
-
-
 @pytest.mark.data("fetal_ecg")
 def test_the_real_child_is_found() -> None:
     """DaISy: the raw electrodes show the mother alone; the components also show the child."""
     from sklearn.decomposition import FastICA
 
-    X = daisy()
+    X = data.fetal_ecg(fetch=False).signals
     raw = pick_heartbeats(X, RATE)
     assert raw.child is None
     assert {len(b.times_s) for b in raw.beats} == {14}
@@ -160,7 +150,7 @@ def test_the_real_child_is_found() -> None:
 @pytest.mark.parametrize("electrode", range(5))
 def test_the_childs_rate_is_in_the_raw_electrodes(electrode: int) -> None:
     """Without any unmixing: blank the mother's beats; what is left repeats every 0.448 s, 134 a minute."""
-    X = daisy()
+    X = data.fetal_ecg(fetch=False).signals
     t = np.arange(len(X)) / RATE
     kept = np.abs(t[:, None] - detect_beats(X[:, 6], RATE).times_s).min(axis=1) > 0.08
     energy = qrs_energy(X[:, electrode], RATE)

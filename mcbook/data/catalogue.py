@@ -52,6 +52,15 @@ VOICES = Dataset(
     packaged=("voices/low.flac", "voices/middle.flac", "voices/high.flac"),
 )
 
+ROOMS = Dataset(
+    name="rooms",
+    title="Impulse responses of a simulated room, two and three talkers",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_rooms`.",
+    packaged=("rooms.npz",),
+)
+
 SPEECH = Dataset(
     name="speech",
     title="Three readers of LibriSpeech (test-other)",
@@ -105,7 +114,7 @@ FETAL_ECG = Dataset(
     note="From the pinned copy in OSET (R. Sameni), under the licence named; see DaISy for its own.",
 )
 
-DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, SPEECH, FETAL_ECG)}
+DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, ROOMS, SPEECH, FETAL_ECG)}
 
 
 def dataset(name: str) -> Dataset:

@@ -1,12 +1,12 @@
 """Impulse responses of a simulated room, embedded: computed by `make_rooms.py`, ours to give away."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from mcbook.data.make_rooms import MICROPHONES_M, ROOM_M, TALKERS_M
+from mcbook.data.store import load_npz
 
 
 class Room(NamedTuple):
@@ -24,15 +24,16 @@ def rooms() -> dict[str, Room]:
     """The embedded rooms by name: "2x2-150ms", "2x2-300ms", "3x3-150ms", "3x3-300ms".
 
     2x2: two talkers and two microphones; 150ms: the reverberation time. 16 kHz, float32 widened to float64.
+    Raises DataMissing if the installation lacks them. Source: our own (`mcbook.data.make_rooms`), CC BY 4.0.
     """
     found = {}
-    with np.load(Path(__file__).with_name("rooms.npz"), allow_pickle=False) as arrays:
-        rate_hz = int(arrays["rate_hz"])
-        for key in (k for k in arrays.files if k.startswith("rir_")):
-            _, d, ms = key.split("_")
-            rt60_s = int(ms.removesuffix("ms")) / 1000
-            place = (ROOM_M, TALKERS_M[: int(d)], MICROPHONES_M[int(d)])
-            found[f"{d}x{d}-{ms}"] = Room(arrays[key].astype(float), rate_hz, rt60_s, *place)
+    arrays = load_npz("rooms.npz")
+    rate_hz = int(arrays["rate_hz"])
+    for key in (k for k in arrays if k.startswith("rir_")):
+        _, d, ms = key.split("_")
+        rt60_s = int(ms.removesuffix("ms")) / 1000
+        place = (ROOM_M, TALKERS_M[: int(d)], MICROPHONES_M[int(d)])
+        found[f"{d}x{d}-{ms}"] = Room(arrays[key].astype(float), rate_hz, rt60_s, *place)
     return found
 
 

@@ -36,21 +36,31 @@ class Descent(NamedTuple):
 def gradient_descent(
     X, W, density: Density, *, eta: float = 0.1, steps: int = 500, tol: float = 1e-6
 ) -> Descent:
-    """W ← W - eta ∇L(W), X (n, d) centred, W (d, d).  Stops at a relative gradient below tol (sup norm)."""
+    """W ← W - eta ∇L(W), X (n, d) centred, W (d, d).  Stops at a relative gradient below tol (sup norm).
+
+    A step too long for the loss to stay finite ends the descent as data: the last norm is inf.
+    Raises ValueError unless eta > 0 and steps >= 0.
+    """
     return _plain(X, W, density, eta, steps, tol, lambda G, W: G)
 
 
 def natural_gradient(
     X, W, density: Density, *, eta: float = 0.3, steps: int = 500, tol: float = 1e-6
 ) -> Descent:
-    """W ← W - eta (∇L Wᵀ) W, X (n, d) centred, W (d, d).  Its path W A does not depend on the mixing A."""
+    """W ← W - eta (∇L Wᵀ) W, X (n, d) centred, W (d, d).  Its path W A does not depend on the mixing A.
+
+    Ends, and raises, as `gradient_descent`.
+    """
     return _plain(X, W, density, eta, steps, tol, lambda G, W: G @ W.T @ W)
 
 
 def _plain(X, W, density, eta, steps, tol, direction) -> Descent:
+    if not (eta > 0 and steps >= 0):
+        raise ValueError(f"a descent expects a step size eta > 0 and steps >= 0, got {eta} and {steps}.")
     losses, norms = [], []
     for _ in range(steps + 1):
-        losses.append(float(loss(W, X, density)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses.append(float(loss(W, X, density)))
         if not np.isfinite(losses[-1]):  # a step too long: W has left the invertible matrices
             norms.append(np.inf)
             break
@@ -65,7 +75,12 @@ def _plain(X, W, density, eta, steps, tol, direction) -> Descent:
 def quasi_newton(
     X, W, densities: Sequence[Density], *, tol: float = 1e-6, max_iter: int = 500, memory: int = 10
 ) -> Descent:
-    """Preconditioned L-BFGS on L, in relative coordinates: X (n, d) centred, W (d, d), d densities."""
+    """Preconditioned L-BFGS on L, in relative coordinates: X (n, d) centred, W (d, d), d densities.
+
+    Raises ValueError unless there is one density per source.  Source: ablin2018.
+    """
+    if len(densities) != len(W):
+        raise ValueError(f"quasi_newton expects {len(W)} densities, one per source, got {len(densities)}.")
     return descend(Passes(X, np.zeros(X.shape[1])), W, densities, tol=tol, max_iter=max_iter, memory=memory)
 
 

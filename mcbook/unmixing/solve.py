@@ -45,8 +45,13 @@ class ICAResult(NamedTuple):
     message: str
 
     def unmix(self, X) -> np.ndarray:
-        """The sources of X (n, d): (X - mean) Wᵀ, (n, d)."""
-        return (np.asarray(X) - self.mean) @ self.W.T
+        """The sources of X (n, d): (X - mean) Wᵀ, (n, d).  Raises ValueError for other channels."""
+        X = np.asarray(X)
+        if X.shape[-1:] != self.mean.shape:
+            raise ValueError(
+                f"unmix expects X (n, {len(self.mean)}) as `fit` had it, got {X.shape}; rows are samples."
+            )
+        return (X - self.mean) @ self.W.T
 
     @property
     def mixing(self) -> np.ndarray:
@@ -82,6 +87,8 @@ def fit(
         raise ValueError(
             f"fit expects method in {METHODS}, tol > 0, max_iter >= 0; got {method!r}, {tol}, {max_iter}."
         )
+    if eta is not None and not eta > 0:
+        raise ValueError(f"fit expects a step size eta > 0 (or None, for the method's own), got {eta}.")
     fixed = None if isinstance(density, str) and density == "adaptive" else _checks.named_density(density)
     with _pool(X.size, threads) as pool:
         mean = X.mean(0, dtype=float)
