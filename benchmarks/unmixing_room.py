@@ -1,7 +1,7 @@
 """The room of the unmixing chapter beside its peers, on real voices.
 
-    MCBOOK_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.unmixing_room
-(needs the extra "bench"; one thread, so that times on a shared machine mean something).
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.unmixing_room
+(needs the extra "bench" and the data set speech; one thread, so that times mean something)
 
 Instantaneous ICA (scikit-learn's FastICA on the samples), our AuxIVA and natural gradient, pyroomacoustics'
 AuxIVA and ILRMA on the *same* STFT; scores by our BSS-Eval (512 taps) and, to check it, by mir_eval's.
@@ -21,21 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.data import Room, images_in_room, rooms, speech
+from mcbook import data
+from mcbook.data import Room, images_in_room, rooms
 from mcbook.unmixing.convolutive import aux_iva, istft, natural_gradient_iva, project_back, stft
 from mcbook.unmixing.separation import sdr_sir
 
 SECONDS, WINDOW, STEPS, NATURAL_STEPS, REPEATS, ILRMA_SEEDS = 10, 4096, 50, 200, 5, 3
 HOP = {2: 2048, 3: 1024}  # three talkers need more frames: at 2048 nobody separates them in 10 s
 TAPS = 512
+VOICES = ("1688-142285-0000", "1998-15444-0000", "367-130732-0002")
 CASTS: dict[int, list[tuple[int, ...]]] = {2: [(0, 1), (0, 2), (1, 2)], 3: [(0, 1, 2)]}
 
 
 def voices(rate_hz: int) -> np.ndarray:
     """(n, 3): the first seconds of three LibriSpeech clips, each of unit variance."""
-    recording = speech()
-    assert recording.rate_hz == rate_hz
-    S = recording.signals[: SECONDS * rate_hz]
+    speech = data.speech()
+    assert speech.rate_hz == rate_hz
+    S = speech.signals[: SECONDS * rate_hz]
     return S / S.std(axis=0)
 
 

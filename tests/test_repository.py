@@ -123,6 +123,23 @@ def test_notebooks_store_text_and_nothing_volatile(path):
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
 
 
+def own_macros(markdown: str) -> list[str]:
+    """The macros of `_config.yml` that a text uses: Jupyter and Colab know none of them."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    names = config["sphinx"]["config"]["katex_static_macros"]
+    return [name for name in names if re.search(re.escape(name) + r"(?![A-Za-z])", markdown)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_notebooks_use_plain_latex(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert own_macros("".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")) == []
+
+
+def test_a_macro_of_ours_is_found():
+    assert own_macros(r"$A\T$ and $\top$, $\Tr$") == ["\\T"]
+
+
 def test_nothing_big_and_no_data_of_others_is_committed():
     big = {p.relative_to(ROOT).as_posix() for p in FILES if p.stat().st_size > 3_000_000}
     assert not big

@@ -12,13 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from mcbook import ledger
 
-HEADER = (
-    "What",
-    "Number",
-    "Seed, conditions",
-    "Runs in, and how to repeat it",
-    "Beside it",
-)
+HEADER = ("Number", "What it is, and how it was got", "How to repeat it")
 
 
 class LedgerTables(SphinxDirective):
@@ -44,7 +38,7 @@ class LedgerTables(SphinxDirective):
     def _table(self, chapter: str, book: tuple[ledger.Entry, ...]) -> nodes.Node:
         table = nodes.table("", nodes.title("", chapter), classes=["ledger"])
         group = nodes.tgroup("", cols=len(HEADER))
-        group += [nodes.colspec("", colwidth=w) for w in (25, 12, 23, 25, 15)]
+        group += [nodes.colspec("", colwidth=w) for w in (14, 52, 34)]
         group += nodes.thead(
             "", _row([[nodes.paragraph("", text)] for text in HEADER])
         )
@@ -68,18 +62,14 @@ class LedgerTables(SphinxDirective):
         rows[entry.id] = (self.lineno, entry.id, entry.what)
         number = nodes.paragraph("", "", nodes.strong("", entry.text))
         spread = nodes.paragraph("", f"± {entry.tolerance:g}")
-        seed = nodes.paragraph("", f"Seed {entry.seed}. {entry.conditions}")
+        what = nodes.paragraph("", "", nodes.strong("", f"{entry.what}."))
+        how = nodes.paragraph("", f"{entry.conditions}. Seed: {entry.seed}.")
+        beside = [_figure(figure) for figure in entry.beside]
         where = nodes.paragraph(
-            "", entry.runs_in + (f", {entry.key}" if entry.key else "")
+            "", entry.runs_in + (f": {entry.key}" if entry.key else "")
         )
         command = nodes.paragraph("", "", nodes.literal("", entry.command))
-        cells = [
-            [nodes.paragraph("", entry.what)],
-            [number, spread],
-            [seed],
-            [where, command],
-        ]
-        row = _row([*cells, [_figure(figure) for figure in entry.beside]])
+        row = _row([[number, spread], [what, how, *beside], [command, where]])
         row["ids"].append(entry.id)
         row["classes"].append("ledger-entry")
         return row
@@ -92,7 +82,8 @@ def _row(cells: list[list[nodes.Node]]) -> nodes.row:
 def _figure(figure: ledger.Beside) -> nodes.paragraph:
     """A figure of somebody else's with its source, a link where the source is an address or a DOI."""
     paragraph = nodes.paragraph(
-        "", f"{figure.label}: {figure.value} ({figure.conditions}). "
+        "",
+        f"Beside it, {figure.label}: {figure.value} ({figure.conditions}). Source: ",
     )
     source = figure.source
     address = f"https://doi.org/{source}" if source.startswith("10.") else source

@@ -54,7 +54,7 @@ VOICES = Dataset(
 
 ROOMS = Dataset(
     name="rooms",
-    title="Impulse responses of a simulated room, two and three talkers",
+    title="Impulse responses of four simulated rooms",
     licence="CC BY 4.0",
     home="mcbook",
     citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_rooms`.",

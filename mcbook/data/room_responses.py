@@ -28,12 +28,11 @@ def rooms() -> dict[str, Room]:
     """
     found = {}
     arrays = load_npz("rooms.npz")
-    rate_hz = int(arrays["rate_hz"])
     for key in (k for k in arrays if k.startswith("rir_")):
         _, d, ms = key.split("_")
         rt60_s = int(ms.removesuffix("ms")) / 1000
         place = (ROOM_M, TALKERS_M[: int(d)], MICROPHONES_M[int(d)])
-        found[f"{d}x{d}-{ms}"] = Room(arrays[key].astype(float), rate_hz, rt60_s, *place)
+        found[f"{d}x{d}-{ms}"] = Room(arrays[key].astype(float), int(arrays["rate_hz"]), rt60_s, *place)
     return found
 
 

@@ -13,9 +13,9 @@ def quartic_gradient(W: np.ndarray, X: np.ndarray) -> np.ndarray:
     return unmixing.grad_loss_W(W, X, unmixing.QUARTIC)
 
 
-def newton_step(R: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """E that solves the 2 x 2 blocks for -R.  R, a (d, d) -> (d, d)."""
-    return -unmixing.solve_blocks(a + np.eye(len(a)), R)
+def newton_step(R: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """E that solves the 2 x 2 blocks for -R.  R, h (d, d) -> (d, d)."""
+    return -unmixing.solve_blocks(h + np.eye(len(h)), R)
 
 
 def _data_term(W: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -39,12 +39,12 @@ QUESTIONS: dict[str, Question] = {
         inputs=lambda rng: (rng.normal(size=(3, 3)), rng.normal(size=(20, 3))),
     ),
     "unmixing-newton-step": Question(
-        "the Newton step E, as a function of R and a",
+        "the Newton step E, as a function of R and h",
         newton_step,
         mistakes={
-            "the sign of the step is lost": lambda R, a: -newton_step(R, a),
-            "a and its transpose are exchanged": lambda R, a: newton_step(R, a.T),
-            "the coupling between (i, j) and (j, i) is dropped": lambda R, a: -R / (a + np.eye(len(a))),
+            "the sign of the step is lost": lambda R, h: -newton_step(R, h),
+            "h and its transpose are exchanged": lambda R, h: newton_step(R, h.T),
+            "the coupling between (i, j) and (j, i) is dropped": lambda R, h: -R / (h + np.eye(len(h))),
         },
         inputs=lambda rng: (rng.normal(size=(3, 3)), 2 + rng.random((3, 3))),
     ),

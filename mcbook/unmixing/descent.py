@@ -14,7 +14,7 @@ import numpy as np
 
 from mcbook.unmixing._passes import Evaluation, Passes
 from mcbook.unmixing.density import Density
-from mcbook.unmixing.likelihood import grad_loss_W, loss, regularise, solve_blocks
+from mcbook.unmixing.likelihood import grad_loss_W, loss, regularise, relative_grad, solve_blocks
 
 LEAST_CURVATURE = 0.1
 LONGEST_STEP = 0.3  # of any entry of E
@@ -41,34 +41,45 @@ def gradient_descent(
     A step too long for the loss to stay finite ends the descent as data: the last norm is inf.
     Raises ValueError unless eta > 0 and steps >= 0.
     """
-    return _plain(X, W, density, eta, steps, tol, lambda G, W: G)
+
+    def slope(W):
+        G = grad_loss_W(W, X, density)
+        return G @ W.T, G
+
+    return _plain(X, W, density, eta, steps, tol, slope)
 
 
 def natural_gradient(
     X, W, density: Density, *, eta: float = 0.3, steps: int = 500, tol: float = 1e-6
 ) -> Descent:
-    """W ← W - eta (∇L Wᵀ) W, X (n, d) centred, W (d, d).  Its path W A does not depend on the mixing A.
+    """W ← W - eta R W, X (n, d) centred, W (d, d): no inverse.  Its path W A does not depend on A.
 
-    Ends, and raises, as `gradient_descent`.
+    Ends, and raises, as `gradient_descent`.  Source: amari1996.
     """
-    return _plain(X, W, density, eta, steps, tol, lambda G, W: G @ W.T @ W)
+
+    def slope(W):
+        R = relative_grad(X @ W.T, density)
+        return R, R @ W
+
+    return _plain(X, W, density, eta, steps, tol, slope)
 
 
-def _plain(X, W, density, eta, steps, tol, direction) -> Descent:
+@np.errstate(over="ignore", invalid="ignore")  # a step too long ends as data, below
+def _plain(X, W, density, eta, steps, tol, slope) -> Descent:
+    """Descend along slope(W) = (relative gradient, direction)."""
     if not (eta > 0 and steps >= 0):
         raise ValueError(f"a descent expects a step size eta > 0 and steps >= 0, got {eta} and {steps}.")
     losses, norms = [], []
     for _ in range(steps + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses.append(float(loss(W, X, density)))
+        losses.append(float(loss(W, X, density)))
         if not np.isfinite(losses[-1]):  # a step too long: W has left the invertible matrices
             norms.append(np.inf)
             break
-        G = grad_loss_W(W, X, density)
-        norms.append(float(np.abs(G @ W.T).max()))
+        R, direction = slope(W)
+        norms.append(float(np.abs(R).max()))
         if norms[-1] < tol or len(losses) > steps:
             break
-        W = W - eta * direction(G, W)
+        W = W - eta * direction
     return Descent(W, np.array(losses), np.array(norms), bool(norms[-1] < tol), len(losses) - 1)
 
 
