@@ -144,7 +144,7 @@ class Player(NamedTuple):
         label = html.escape(self.label)
         source = f"data:{self.kind};base64,{base64.b64encode(self.sound).decode()}"
         return (
-            '<figure class="mc-player" style="margin:0;flex:1 1 13em;min-width:0;max-width:26em">'
+            '<figure class="mc-player" style="margin:0;flex:1 1 11em;min-width:0;max-width:26em">'
             f'<figcaption style="margin:0 0 .25em">{label} <small>({self.seconds:.1f} s)</small></figcaption>'
             f'<audio controls preload="metadata" aria-label="{label}" style="width:100%;height:2.6em" '
             f'src="{source}"></audio></figure>'

@@ -45,11 +45,15 @@ class ICAResult(NamedTuple):
     message: str
 
     def unmix(self, X) -> np.ndarray:
-        """The sources of X (n, d): (X - mean) Wᵀ, (n, d).  Raises ValueError for other channels."""
+        """The sources of X (n, d): (X - mean) Wᵀ, (n, d).
+
+        Raises ValueError when X does not have the channels that the fit has seen.
+        """
         X = np.asarray(X)
-        if X.shape[-1:] != self.mean.shape:
+        if X.ndim != 2 or X.shape[1] != len(self.mean):
             raise ValueError(
-                f"unmix expects X (n, {len(self.mean)}) as `fit` had it, got {X.shape}; rows are samples."
+                f"unmix expects X (n, {len(self.mean)}), the channels of the fit, got {X.shape}; "
+                "rows are samples (transpose?)."
             )
         return (X - self.mean) @ self.W.T
 

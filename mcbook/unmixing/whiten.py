@@ -32,7 +32,10 @@ def whiten(X: Any) -> Whitening:
     """
     X = np.asarray(X, dtype=float)
     if X.ndim != 2 or not X.size or not np.isfinite(X).all():
-        raise ValueError(f"whiten expects finite samples X (n, d), got shape {X.shape}; drop NaN rows.")
+        raise ValueError(
+            f"whiten expects finite samples X (n, d), rows are samples, got shape {X.shape}; "
+            "drop or fill what is not finite."
+        )
     mean = X.mean(0)
     centred = X - mean
     return whiten_covariance(mean, centred.T @ centred / len(X))
