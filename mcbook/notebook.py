@@ -179,7 +179,7 @@ def play(signal: Any, rate_hz: int | float, label: str, *, level: int | float | 
     x = checked_sound(signal, rate_hz, label)
     peak = float(np.abs(x).max())
     full = peak if level is None else float(level)
-    if not full > 0 or peak > full * (1 + 1e-9):
+    if not 0 < full < np.inf or peak > full * (1 + 1e-9):
         raise ValueError(
             f"play expects a level at or above the sound's peak {peak:.3g} (or it clips), got {level}; "
             "pass the greatest peak of all the sounds that are compared."
@@ -199,6 +199,8 @@ def play_row(players: Sequence[Player], label: str) -> Players:
 
 def checked_sound(signal: Any, rate_hz: int | float, label: str) -> np.ndarray:
     """A finite, audible, one-channel signal as float64, or a ValueError."""
+    if np.iscomplexobj(signal):
+        raise ValueError("play expects real samples, got complex numbers; play a signal, not its spectrum.")
     x = np.asarray(signal, dtype=float)
     if x.ndim != 1 or x.size == 0:
         raise ValueError(
@@ -208,9 +210,9 @@ def checked_sound(signal: Any, rate_hz: int | float, label: str) -> np.ndarray:
         raise ValueError(f"play expects finite samples, got {(~np.isfinite(x)).sum()} NaN or infinite ones.")
     if not np.any(x):
         raise ValueError("play expects a sound, got silence (all zeros).")
-    if not rate_hz > 0 or int(rate_hz) != rate_hz:
+    if not 0 < rate_hz < 1e6 or int(rate_hz) != rate_hz:
         raise ValueError(f"play expects a sampling rate in whole hertz, got {rate_hz}.")
-    if not label.strip():
+    if not (isinstance(label, str) and label.strip()):
         raise ValueError("play expects a label: listeners cannot see which voice is which.")
     return x
 
@@ -242,6 +244,13 @@ class Verdict(NamedTuple):
 
     def __repr__(self) -> str:
         return self.message
+
+
+def _real(answer: Any) -> np.ndarray:
+    """An answer as float64; complex numbers are refused, where a cast would drop their imaginary part."""
+    if np.iscomplexobj(answer):
+        raise TypeError("real numbers are asked for, got complex ones")
+    return np.asarray(answer, dtype=float)
 
 
 class Question(NamedTuple):
@@ -290,13 +299,13 @@ class Question(NamedTuple):
 
     def _values(self, answer: Any) -> list[np.ndarray]:
         if not callable(self.truth):
-            return [np.asarray(answer, dtype=float)]
+            return [_real(answer)]
         if self.inputs is None:
             raise ValueError(
                 "Question expects inputs=lambda rng: (argument, …) when the truth is a function."
             )
         rng = np.random.default_rng(20)
-        return [np.asarray(answer(*self.inputs(rng)), dtype=float) for _ in range(3)]
+        return [_real(answer(*self.inputs(rng))) for _ in range(3)]
 
     def _agree(self, found: list[np.ndarray], truth: list[np.ndarray]) -> bool:
         return all(

@@ -244,3 +244,23 @@ def test_jupyter_shows_what_we_mean(rng):
     assert set(data) == {"text/plain", "text/markdown"}
     data, _ = formatter.format(LOGDET.check(None))
     assert data == {"text/plain": "Not answered yet: the gradient of log|det W|"}
+
+
+@pytest.mark.parametrize(
+    ("signal", "options", "says"),
+    [
+        (np.ones(9) * 1j, {}, "complex"),
+        (np.ones(9), {"rate_hz": np.inf}, "whole hertz"),
+        (np.ones(9), {"rate_hz": 10**10}, "whole hertz"),
+        (np.ones(9), {"level": np.inf}, "level"),
+    ],
+)
+def test_play_refuses_what_would_sound_wrong(signal, options, says):
+    with pytest.raises(ValueError, match=says):
+        notebook.play(signal, **{"rate_hz": 8000, "label": "a tone", **options})
+
+
+def test_a_complex_answer_is_not_right():
+    question = notebook.Question("x", lambda x: x, inputs=lambda rng: (rng.normal(size=3),))
+    assert question.check(lambda x: x)
+    assert "complex" in question.check(lambda x: x * (1 + 1j)).message

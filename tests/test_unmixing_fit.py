@@ -320,6 +320,7 @@ def test_bad_input_is_refused_with_a_remedy(case, rng):
         ({"density": "gauss"}, "density must be"),
         ({"method": "newton"}, "method in"),
         ({"tol": 0.0}, "tol > 0"),
+        ({"eta": -1.0}, "eta > 0"),
         ({"W_init": np.ones((3, 3))}, "invertible"),
         ({"W_init": np.eye(2)}, r"\(3, 3\)"),
     ],
@@ -342,3 +343,56 @@ def test_extreme_units_and_correlations_are_unmixed_all_the_same(rng):
     assert unmixing.amari_distance(scaled.W, B @ A) < 0.02
     near = np.ones((3, 3)) + 1e-4 * rng.normal(size=(3, 3))
     assert unmixing.amari_distance(unmixing.fit(X @ near.T).W, near @ A) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda L: unmixing.whiten(L[:0]), "finite samples"),
+        (lambda L: unmixing.choose_densities(spoil(L, np.nan)), "finite sources"),
+        (lambda L: unmixing.choose_densities(L * [1, 0, 1]), "vary"),
+        (lambda L: unmixing.per_source([]), "none"),
+        (lambda L: unmixing.per_source([unmixing.LAPLACE] * 2).score(L), "column per density"),
+        (lambda L: unmixing.quasi_newton(L, np.eye(3), [unmixing.LAPLACE]), "one per source"),
+        (lambda L: unmixing.gradient_descent(L, np.eye(3), unmixing.LAPLACE, eta=0.0), "eta > 0"),
+        (lambda L: unmixing.natural_gradient(L, np.eye(3), unmixing.LAPLACE, steps=-1), "steps >= 0"),
+        (lambda L: unmixing.amari_distance(np.full((2, 2), np.nan), np.eye(2)), "finite"),
+        (lambda L: unmixing.amari_distance(np.eye(3), np.eye(2)), "square"),
+        (lambda L: unmixing.match_sources(L[:, :2], L), "at least as many"),
+        (lambda L: unmixing.match_sources(L[:9], L), "same n"),
+        (lambda L: unmixing.match_sources(spoil(L, np.inf), L), "finite"),
+        (lambda L: unmixing.smoothed_laplace(np.inf), "eps > 0"),
+        (lambda L: unmixing.sdr_sir(L + 1j, L), "complex"),
+        (lambda L: unmixing.separate_room(L * 1e170, 16_000, window=8), "rescale"),
+        (lambda L: unmixing.natural_gradient_iva(unmixing.stft(L, window=8), eta=np.nan), "eta > 0"),
+    ],
+)
+def test_the_parts_refuse_bad_input_too(call, says, rng):
+    with pytest.raises(ValueError, match=says):
+        call(rng.laplace(size=(100, 3)))
+
+
+def test_one_channel_and_barely_enough_samples(rng):
+    one = unmixing.fit(rng.laplace(size=(500, 1)))
+    assert one.converged
+    assert one.ambiguous == ()
+    few = unmixing.fit(rng.laplace(size=(5, 3)))
+    assert len(few.ambiguous) == 3  # nothing can be told apart, and it says so
+
+
+def test_an_offset_a_memory_order_or_a_lock_do_not_matter(rng):
+    X, _, _ = mixture(rng, kinds=("laplace", "uniform", "laplace"))
+    locked = np.asfortranarray(X)
+    locked.flags.writeable = False
+    plain = unmixing.fit(X).W
+    for same in (X + 1e8, locked, X.tolist()):
+        assert unmixing.amari_distance(unmixing.fit(same).W, np.linalg.inv(plain)) < 1e-4
+
+
+def test_scores_do_not_see_the_units(rng):
+    S = rng.laplace(size=(300, 2))
+    E = S @ np.array([[1.0, 0.1], [0.2, 1.0]])
+    units = np.array([1e-170, 1e9])
+    np.testing.assert_allclose(
+        unmixing.sdr_sir(S * units, E).sir_db, unmixing.sdr_sir(S, E).sir_db, rtol=1e-9
+    )

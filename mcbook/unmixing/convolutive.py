@@ -80,6 +80,7 @@ def istft(X: Any, n: int, *, window: int = 4096, hop: int | None = None) -> Floa
 
     Raises ValueError if X does not have window/2 + 1 frequencies.
     """
+    X = np.asarray(X)
     if X.ndim != 3 or X.shape[1] != window // 2 + 1:
         raise ValueError(
             f"istft expects X (frames, {window // 2 + 1}, m) for window {window}, got shape {X.shape}."
@@ -193,6 +194,8 @@ def _checked(X: Any, caller: str) -> tuple[np.ndarray, np.ndarray]:
         )
     if not np.isfinite(X).all():
         raise ValueError(f"{caller} expects finite spectra, got NaN or inf; clean the recording first.")
+    if np.abs(X).max(initial=0.0) > 1e100:
+        raise ValueError(f"{caller} expects moderate units, got values beyond 1e100; rescale the recording.")
     if len(X) <= X.shape[2]:
         raise ValueError(
             f"{caller} expects more frames than microphones, got {X.shape}; take a longer recording "
@@ -251,8 +254,10 @@ def natural_gradient_iva(X: Any, *, steps: int = 200, eta: float = 0.5, tol: flo
     least; a step that L accepts lets eta grow by 5 %. Stops when max |R| < tol or after `steps` tries. A
     frame in which one source pauses and another speaks makes the curvature E[1/2r_k] E|y_l|² large and the
     steps small: this is the plain method, and AuxIVA is the quick one.
-    Raises ValueError as `aux_iva`.
+    Raises ValueError as `aux_iva`, or unless eta > 0.
     """
+    if not eta > 0:
+        raise ValueError(f"natural_gradient_iva expects a step size eta > 0, got {eta}.")
     X, active = _checked(X, "natural_gradient_iva")
     at = _Statistics(X[:, active])
     W = _whitening(X[:, active])

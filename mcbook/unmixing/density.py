@@ -56,9 +56,9 @@ def smoothed_laplace(eps: float = 0.1) -> Density:
     The corner of |y| makes the gradient jump whenever a sample changes sign, so that it cannot be driven
     to zero; the rounded one can.  Z = 2 eps K_1(eps).
 
-    Raises ValueError unless eps > 0.
+    Raises ValueError unless eps is positive and finite.
     """
-    if not eps > 0:
+    if not 0 < eps < float("inf"):
         raise ValueError(f"smoothed_laplace expects eps > 0, got {eps}; 0.1 is a good start.")
     eps2 = eps * eps
 
@@ -110,10 +110,17 @@ DENSITIES = {p.name: p for p in (LOG_COSH, QUARTIC, TWO_HUMPS)} | {"smoothed-lap
 
 
 def per_source(densities: Sequence[Density]) -> Density:
-    """One density per column: the i-th acts on Y[:, i].  Y (n, d), d = len(densities)."""
+    """One density per column: the i-th acts on Y[:, i].  Y (n, d), d = len(densities).
+
+    Raises ValueError without densities; the maps raise it for Y with another number of columns.
+    """
+    if not densities:
+        raise ValueError("per_source expects one density or more, got none.")
 
     def columns(field):
         def apply(Y):
+            if Y.shape[1:] != (len(densities),):
+                raise ValueError(f"expected Y (n, {len(densities)}), a column per density, got {Y.shape}.")
             return _xp(Y).stack([getattr(p, field)(Y[:, i]) for i, p in enumerate(densities)], axis=1)
 
         return apply
@@ -158,7 +165,13 @@ def choose_densities(
 
     Y (n, d), current estimates of the sources, centred.  A source whose stability lies within `z` standard
     deviations of what a Gaussian would show looks Gaussian: it is given a density, and reported.
+    Raises ValueError when Y is not (n, d), holds NaN or infinities, or a column is zero.
     """
+    if Y.ndim != 2 or not np.isfinite(Y).all() or not Y.any(0).all():
+        raise ValueError(
+            f"choose_densities expects finite sources Y (n, d) that vary, got shape {Y.shape} with "
+            "NaN, infinities or silent columns; drop those."
+        )
     value = stability(Y, JUDGE)
     densities = tuple(super_gaussian if v > 0 else sub_gaussian for v in value)
     return Choice(densities, value, np.abs(value) <= z * gaussian_noise(JUDGE) / np.sqrt(len(Y)))

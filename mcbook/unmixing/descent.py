@@ -36,7 +36,11 @@ class Descent(NamedTuple):
 def gradient_descent(
     X, W, density: Density, *, eta: float = 0.1, steps: int = 500, tol: float = 1e-6
 ) -> Descent:
-    """W ← W - eta ∇L(W), X (n, d) centred, W (d, d).  Stops at a relative gradient below tol (sup norm)."""
+    """W ← W - eta ∇L(W), X (n, d) centred, W (d, d).  Stops at a relative gradient below tol (sup norm).
+
+    A step too long for the loss to stay finite ends the descent as data: the last norm is inf.
+    Raises ValueError unless eta > 0 and steps >= 0.
+    """
 
     def slope(W):
         G = grad_loss_W(W, X, density)
@@ -48,7 +52,10 @@ def gradient_descent(
 def natural_gradient(
     X, W, density: Density, *, eta: float = 0.3, steps: int = 500, tol: float = 1e-6
 ) -> Descent:
-    """W ← W - eta R W, X (n, d) centred, W (d, d): no inverse.  Its path W A does not depend on A."""
+    """W ← W - eta R W, X (n, d) centred, W (d, d): no inverse.  Its path W A does not depend on A.
+
+    Ends, and raises, as `gradient_descent`.  Source: amari1996.
+    """
 
     def slope(W):
         R = relative_grad(X @ W.T, density)
@@ -60,6 +67,8 @@ def natural_gradient(
 @np.errstate(over="ignore", invalid="ignore")  # a step too long ends as data, below
 def _plain(X, W, density, eta, steps, tol, slope) -> Descent:
     """Descend along slope(W) = (relative gradient, direction)."""
+    if not (eta > 0 and steps >= 0):
+        raise ValueError(f"a descent expects a step size eta > 0 and steps >= 0, got {eta} and {steps}.")
     losses, norms = [], []
     for _ in range(steps + 1):
         losses.append(float(loss(W, X, density)))
@@ -77,7 +86,12 @@ def _plain(X, W, density, eta, steps, tol, slope) -> Descent:
 def quasi_newton(
     X, W, densities: Sequence[Density], *, tol: float = 1e-6, max_iter: int = 500, memory: int = 10
 ) -> Descent:
-    """Preconditioned L-BFGS on L, in relative coordinates: X (n, d) centred, W (d, d), d densities."""
+    """Preconditioned L-BFGS on L, in relative coordinates: X (n, d) centred, W (d, d), d densities.
+
+    Raises ValueError unless there is one density per source.  Source: ablin2018.
+    """
+    if len(densities) != len(W):
+        raise ValueError(f"quasi_newton expects {len(W)} densities, one per source, got {len(densities)}.")
     return descend(Passes(X, np.zeros(X.shape[1])), W, densities, tol=tol, max_iter=max_iter, memory=memory)
 
 

@@ -50,6 +50,7 @@ def sdr_sir(references: Any, estimates: Any, *, filter_taps: int = 1) -> Separat
             f"sdr_sir expects 1 <= filter_taps and n >= k * filter_taps samples, got n={n}, k={k}, "
             f"filter_taps={filter_taps}; use a longer signal or a shorter filter."
         )
+    S, E = _unit_scale(S), _unit_scale(E)
     if np.linalg.matrix_rank(S.T @ S) < k:
         raise ValueError("sdr_sir expects linearly independent references; drop the repeated one.")
     table = _all_pairs(S, E, filter_taps)
@@ -60,6 +61,8 @@ def sdr_sir(references: Any, estimates: Any, *, filter_taps: int = 1) -> Separat
 
 
 def _checked(signals: Any, name: str) -> np.ndarray:
+    if np.iscomplexobj(signals):
+        raise ValueError(f"sdr_sir expects real {name}, got complex numbers; score signals, not spectra.")
     A = np.asarray(signals, dtype=float)
     if A.ndim != 2 or len(A) <= A.shape[1]:
         raise ValueError(
@@ -71,6 +74,11 @@ def _checked(signals: Any, name: str) -> np.ndarray:
     if silent.size:
         raise ValueError(f"sdr_sir expects {name} that sound, but column {silent[0]} is silent; drop it.")
     return A
+
+
+def _unit_scale(A: np.ndarray) -> np.ndarray:
+    """Columns times powers of two, without rounding: the scores do not see the units, overflow would."""
+    return np.ldexp(A, -np.frexp(np.abs(A).max(axis=0))[1])
 
 
 def _all_pairs(S: np.ndarray, E: np.ndarray, taps: int) -> np.ndarray:

@@ -91,6 +91,8 @@ def fit(
         raise ValueError(
             f"fit expects method in {METHODS}, tol > 0, max_iter >= 0; got {method!r}, {tol}, {max_iter}."
         )
+    if eta is not None and not eta > 0:
+        raise ValueError(f"fit expects a step size eta > 0 (or None, for the method's own), got {eta}.")
     fixed = None if isinstance(density, str) and density == "adaptive" else _checks.named_density(density)
     with _pool(X.size, threads) as pool:
         mean = X.mean(0, dtype=float)

@@ -6,7 +6,7 @@ Solution   channels scaled by their standard deviations D, correlation D⁻¹CD�
 Why first  after whitening only a rotation is left to find, and every channel's unit has dropped out
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -24,14 +24,14 @@ class Whitening(NamedTuple):
         return (X - self.mean) @ self.K.T
 
 
-def whiten(X) -> Whitening:
+def whiten(X: Any) -> Whitening:
     """The whitening of X (n, d); covariances divide by n.
 
     Raises ValueError when X is not (n, d) or not finite, a channel is constant, or the channels are linearly
     dependent (rank deficient).
     """
     X = np.asarray(X, dtype=float)
-    if X.ndim != 2 or not np.isfinite(X).all():
+    if X.ndim != 2 or not X.size or not np.isfinite(X).all():
         raise ValueError(
             f"whiten expects finite samples X (n, d), rows are samples, got shape {X.shape}; "
             "drop or fill what is not finite."
