@@ -119,6 +119,7 @@ def speed_of(kind: str, repeats: int) -> dict:
         "seconds": seconds,
         "fastica_tol": tol,
         "ratio": {name: seconds["mcbook"]["median"] / seconds[name]["median"] for name in last},
+        "ratio_of_least": {name: seconds["mcbook"]["least"] / seconds[name]["least"] for name in last},
         "gradient": {"mcbook": ours_gradient(X, result)}
         | {k: (full_gradient if k == "Picard" else skew_gradient)(Xc @ W.T) for k, W in last.items()},
         "amari": {"mcbook": unmixing.amari_distance(result.W, A)}
