@@ -211,3 +211,24 @@ def test_passes_keep_their_scratch_apart(rng):
                 assert one.loss == other.loss
                 np.testing.assert_array_equal(one.R, other.R)
                 np.testing.assert_array_equal(one.h, other.h)
+
+
+@pytest.mark.parametrize(
+    "density", [unmixing.LAPLACE, unmixing.LOG_COSH, unmixing.QUARTIC], ids=lambda p: p.name
+)
+def test_the_slope_along_a_rotation_is_r12_minus_r21(density, rng):
+    """The page's eq. (unmixing-angle): dL/dθ = ⟨R, J⟩ for W(θ) = [[cos θ, sin θ], [-sin θ, cos θ]]."""
+    X, theta = rng.laplace(size=(60, 2)), np.array([0.7])
+
+    def W(t):
+        return np.array([[np.cos(t[0]), np.sin(t[0])], [-np.sin(t[0]), np.cos(t[0])]])
+
+    def loss(t):
+        return unmixing.loss(W(t), X, density)
+
+    R = unmixing.relative_grad(X @ W(theta).T, density)
+    slope = np.array([R[0, 1] - R[1, 0]])
+    check_grad(loss, slope, theta, rng=rng)
+    for wrong in (-slope, 2 * slope, 1.001 * slope, np.array([R[0, 1] + R[1, 0]])):
+        with pytest.raises(AssertionError):
+            check_grad(loss, wrong, theta, rng=rng)
