@@ -55,8 +55,8 @@ def _singular(row: int, diagonal: np.ndarray, X: np.ndarray | None) -> str:
     twins: Any = [] if X is None else np.flatnonzero((X[:row] == X[row]).all(1))
     why = f"equals row {twins[0]}" if len(twins) else "is a combination of the rows before it"
     return (
-        f"K + lam I is singular to working precision: row {row} {why}. Raise lam (noise makes it invertible), "
-        "merge duplicates, or take a smaller width."
+        f"K + lam I is singular to working precision: row {row} {why}. Raise lam (noise makes it "
+        "invertible), merge duplicates, or take a smaller width."
     )
 
 
