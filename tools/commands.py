@@ -169,6 +169,7 @@ def test(settings: Settings) -> int:
     environment.ensure(settings.get("LANE", "pinned"))
     browser = need_chromium(settings)
     two = ("-n", "2", "--dist", "loadfile")
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # a worker each: BLAS threads of two spin against each other
     jax = {
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -181,8 +182,8 @@ def test(settings: Settings) -> int:
         "--nbval-current-env",
     )
     passed = [
-        pytest("unit tests", *two, "-m", "not book and not browser", "tests", **jax),
-        pytest("notebooks", *two, *nbval, "--nbval-cell-timeout=300", "book"),
+        pytest("unit tests", *two, "-m", "not book and not browser", "tests", **jax, **one_thread),
+        pytest("notebooks", *two, *nbval, "--nbval-cell-timeout=300", "book", **one_thread),
     ]
     print("\n=== the strict build", flush=True)
     build(settings)
