@@ -8,26 +8,25 @@ Symbols    X (n, T, d) letters as probability rows, rows are samples; y (n,) cla
 """
 
 from mcbook.splice.cells import CellVJP, GRUCell, RNNCell
+from mcbook.splice.initial import init_gru, init_gru_cell, init_rnn, init_rnn_cell, init_two_way
 from mcbook.splice.networks import (
     NetworkVJP,
     OneWay,
     TwoWay,
+    checkpointed_grad_loss,
     cross_entropy,
     grad_cross_entropy_logits,
     grad_loss,
-    init_gru,
-    init_gru_cell,
-    init_rnn,
-    init_rnn_cell,
-    init_two_way,
     junction_logits,
     logits,
     loss,
     loss_and_grad,
     states,
+    truncated_grad_loss,
     vjp_logits,
     vjp_states,
 )
+from mcbook.splice.streaming import Stretch, lambert_tanh, scan, stream
 
 __all__ = [
     "CellVJP",
@@ -35,7 +34,9 @@ __all__ = [
     "NetworkVJP",
     "OneWay",
     "RNNCell",
+    "Stretch",
     "TwoWay",
+    "checkpointed_grad_loss",
     "cross_entropy",
     "grad_cross_entropy_logits",
     "grad_loss",
@@ -45,10 +46,14 @@ __all__ = [
     "init_rnn_cell",
     "init_two_way",
     "junction_logits",
+    "lambert_tanh",
     "logits",
     "loss",
     "loss_and_grad",
+    "scan",
     "states",
+    "stream",
+    "truncated_grad_loss",
     "vjp_logits",
     "vjp_states",
 ]
