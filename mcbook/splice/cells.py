@@ -114,16 +114,23 @@ def vjp_rnn(cell: RNNCell, X, H, h_0, H_bar, h_bar):
     return CellVJP(RNNCell(W_x, W_h, b[:, 0]), A_bar @ cell.W_x, h_0_bar)
 
 
-def vjp_gru(cell: GRUCell, X, H, h_0, H_bar, h_bar):
-    """Backpropagation through time for the gated unit, time first; its gates are formed again from the states."""
-    H_before = before(H, h_0)
-    S = H_before @ cell.W_h.T  # all steps in one product
+def gru_slopes(cell: GRUCell, X, H_before):
+    """to_a, to_s (T, n, 3h) and z: ā_t = to_a ∘ (h̄_t, h̄_t, h̄_t), s̄_t likewise, h̄_{t-1} = z ∘ h̄_t + s̄_t W_h.
+
+    None of it waits for h̄: all steps are done at once, the gates formed again from the states.
+    """
+    S = H_before @ cell.W_h.T
     r, z, m = gru_gates(S, affine(cell, X))
     s_m = jnp.split(S, 3, axis=-1)[2]
-    to_m = (1 - z) * (1 - m * m)  # ā_m = to_m ∘ h̄, ā_z = to_z ∘ h̄, ā_r = to_r ∘ h̄: nothing here waits for h̄
+    to_m = (1 - z) * (1 - m * m)
     to_z, to_r = (H_before - m) * z * (1 - z), to_m * s_m * r * (1 - r)
-    to_a = jnp.concatenate([to_r, to_z, to_m], axis=-1)
-    to_s = jnp.concatenate([to_r, to_z, to_m * r], axis=-1)
+    return jnp.concatenate([to_r, to_z, to_m], -1), jnp.concatenate([to_r, to_z, to_m * r], -1), z
+
+
+def vjp_gru(cell: GRUCell, X, H, h_0, H_bar, h_bar):
+    """Backpropagation through time for the gated unit, time first; arguments as in `vjp_rnn`."""
+    H_before = before(H, h_0)
+    to_a, to_s, z = gru_slopes(cell, X, H_before)
 
     def back(h_bar, t):
         to_s, z, wanted = t

@@ -22,7 +22,7 @@ from mcbook.splice.cells import Cell, CellVJP, run, vjp_run
 class Plan(NamedTuple):
     """How to walk: steps to a segment, and whether its states are kept or run again."""
 
-    segment: int = 64
+    segment: int = 50
     keep: bool = True
 
 
