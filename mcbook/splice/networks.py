@@ -195,7 +195,12 @@ def _vjp_states(cell, X, h_0, H_bar):
 
 
 def sides(params: Network, X, reach: int):
-    """The cells of a network and what each reads, in its own order, up to the read-out: [(cell, X (n, T', d))]."""
+    """The cells of a network and what each reads up to the read-out, time first: [(cell, X (T', n, d))]."""
+    return [(cell, x.swapaxes(0, 1)) for cell, x in _sides(params, X, reach)]
+
+
+def _sides(params: Network, X, reach: int):
+    """`sides`, samples first: [(cell, X (n, T', d))]."""
     if isinstance(params, OneWay):
         return [(params.cell, X)]
     T = X.shape[1]
@@ -205,7 +210,7 @@ def sides(params: Network, X, reach: int):
 
 def _read(params, X, reach, plan):
     """Logits, and what the way back needs: the read-out's input (n, h or 2h), and what each side has saved."""
-    out = [final_state(cell, x, cells.zero_state(cell, len(x)), plan) for cell, x in sides(params, X, reach)]
+    out = [final_state(cell, x, cells.zero_state(cell, len(x)), plan) for cell, x in _sides(params, X, reach)]
     last = jnp.concatenate([h for h, _ in out], axis=1)
     return last @ params.V.T + params.c[None], last, [saved for _, saved in out]
 
@@ -215,7 +220,7 @@ def _back(params, X, last, saved, logits_bar, reach, plan, inputs=False) -> Netw
     last_bar = jnp.split(logits_bar @ params.V, _widths(params), axis=1)
     back = [
         vjp_final_state(cell, x, kept, h_bar, plan, inputs=inputs)
-        for (cell, x), kept, h_bar in zip(sides(params, X, reach), saved, last_bar, strict=True)
+        for (cell, x), kept, h_bar in zip(_sides(params, X, reach), saved, last_bar, strict=True)
     ]
     grad = type(params)(*(b.cell for b in back), logits_bar.T @ last, logits_bar.sum(0))
     if not inputs:
