@@ -29,7 +29,7 @@ Array = Any  # NumPy or JAX
 
 
 def with_spectral_radius(W_h: Any, rho: float):
-    """W_h (h, h) or (3h, h), scaled to the largest |eigenvalue| rho; of a gated cell, each block.  Raises ValueError."""
+    """W_h (h, h), or each block of (3h, h), scaled to the largest |eigenvalue| rho.  Raises ValueError."""
     W_h = np.asarray(W_h)
     if W_h.ndim != 2 or W_h.shape[1] < 1 or W_h.shape[0] not in (W_h.shape[1], 3 * W_h.shape[1]):
         raise ValueError(f"W_h must be (h, h), or (3h, h) for a gated cell; got {W_h.shape}.")
