@@ -56,7 +56,7 @@ def state_cotangents(cell: Any, X: Any, h_bar: Any, h_0: Any = None):
     return _state_cotangents(cell, X[:, None], h_0, jnp.asarray(h_bar, X.dtype)[None])
 
 
-def product_log_singular_values(J: Any) -> Float[Array, "T+1 h"]:
+def product_log_singular_values(J: Any) -> Float[Array, "times h"]:
     """Natural logarithms of the singular values of J_T ... J_{t+1} (T, h, h), descending, t = 0..T.
 
     The last row is that of no factor: zeros.  Raises ValueError.
