@@ -85,7 +85,7 @@ class Planted(NamedTuple):
 
 
 def simulate_windows(
-    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5
+    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
 ) -> Windows:
     """n windows with their classes.
 
@@ -111,7 +111,9 @@ def simulate_windows(
     return Windows(np.eye(4)[letters], y)
 
 
-def bayes_scores(X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5) -> Float[np.ndarray, "n 3"]:
+def bayes_scores(
+    X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
+) -> Float[np.ndarray, "n 3"]:
     """log p(class | window), exact for windows of `simulate_windows` with these shares and decoys.
 
     -inf where a class is impossible: no donor without GT.  Raises ValueError as `simulate_windows` does, and
@@ -201,7 +203,7 @@ def _given(X: np.ndarray, f: np.ndarray) -> np.ndarray:
         return np.log(np.einsum("nsa,sa->ns", X, f) / (X @ BACKGROUND)).sum(axis=1)
 
 
-def _checked(shares: Any, decoys: float) -> np.ndarray:
+def _checked(shares: Any, decoys: Any) -> np.ndarray:
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (3,) or not np.isclose(shares.sum(), 1) or shares.min() < 0:
         raise ValueError(
