@@ -79,7 +79,7 @@ def test_the_corrected_t_widens_the_usual_one(rng):
 
 
 def test_the_correction_keeps_its_level_where_the_usual_test_does_not(rng):
-    """Differences with the correlation ρ = n_test / (n_test + n_train) that the correction assumes, and mean 0."""
+    """Differences of mean 0, correlated as the correction assumes: ρ = n_test / (n_test + n_train)."""
     J, rho, runs = 10, 0.1, 2000
     d = np.sqrt(rho) * rng.normal(size=(runs, 1)) + np.sqrt(1 - rho) * rng.normal(size=(runs, J))
     corrected = np.mean([corrected_t(row, test_share=rho / (1 - rho)).p < 0.05 for row in d])

@@ -2,7 +2,6 @@
 
 Problem    where in a sequence of letters does an exon end (donor) or begin (acceptor)?
 Modules    cells (one step, and all of them backwards), through_time (segments, checkpoints), networks
-<<<<<<< HEAD
            (classifier, loss, gradient, truncation), initial, jacobians (products through time), streaming (a
            chromosome); sequences (letters, FASTA), simulate (sites whose truth is known), training, mistakes
            (wrong gradients to catch), evaluate (folds, tests), motifs (what the gradients look for)
@@ -10,12 +9,6 @@ Page       book/learning/splice
 Symbols    X (n, T, d) letters as probability rows, rows are samples; y (n,) classes; h hidden units;
            k classes; W_x, W_h, b of a cell; V, c of the read-out; h_t state, a_t what goes into it; h̄ its
            cotangent, `h_bar`
-=======
-           (classifier, loss, gradient, truncation), initial, jacobians (products through time), streaming
-Page       book/learning/splice
-Symbols    X (n, T, d) letters as probability rows, rows are samples; y (n,) classes; h hidden units;
-           k classes; W_x, W_h, b of a cell; V, c of the read-out; h_t state; h̄_t its cotangent, `h_bar`
->>>>>>> splice-core
 """
 
 from mcbook.splice.cells import CellVJP, GRUCell, RNNCell
