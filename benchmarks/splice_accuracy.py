@@ -31,7 +31,7 @@ from sklearn.svm import SVC
 
 from benchmarks.common import machine, record, versions
 from mcbook import data
-from mcbook.splice import evaluate, motifs, networks, sequences, simulate, training
+from mcbook.splice import evaluate, initial, motifs, sequences, simulate, training
 
 PACKAGES = ("numpy", "jax", "optax", "scikit-learn")
 NETWORKS = ((0, 0.2), (3, 0.2), (6, 0.2))  # letters read beyond the junction, share of letters replaced by N
@@ -52,7 +52,7 @@ def uci() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def fit_network(X, y, fold: evaluate.Fold, setting, seed) -> training.Training:
     reach, unknown = setting
     rng = np.random.default_rng(seed)
-    params = networks.init_two_way(rng, hidden=HIDDEN)
+    params = initial.init_two_way(rng, hidden=HIDDEN)
     params = jax.tree.map(np.float32, params._replace(V=0.1 * params.V))
     held = X[fold.validation], y[fold.validation]
     return training.train(

@@ -104,8 +104,9 @@ def train(
             break
         if held_out is None or course[-1][2] < best:
             best, kept = course[-1][2], (params, e)
-    columns = [np.array([v for v in column if v is not None]) for column in zip(*course, strict=True)]
-    return Training(kept[0], *columns, kept[1], not np.isfinite(course[-1][:2]).all())
+    losses, norms, *judged = (np.array([v for v in c if v is not None]) for c in zip(*course, strict=True))
+    diverged = not (np.isfinite(losses[-1]) and np.isfinite(norms[-1]))
+    return Training(kept[0], losses, norms, judged[0], judged[1], kept[1], diverged)
 
 
 def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
