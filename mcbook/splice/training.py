@@ -28,8 +28,8 @@ class Training(NamedTuple):
     """What a training gives: parameters, and its course, one number per epoch.
 
     `grad_norms` are means of the gradient's norm before clipping. Without validation windows `val_losses`
-    and `val_accuracies` are empty, and the last epoch's parameters are returned. `diverged`: loss or gradient
-    were no longer finite; then the course ends there and the parameters are the best before it
+    and `val_accuracies` are empty, and the last epoch's parameters are returned. `diverged`: loss, gradient
+    or parameters were no longer finite; then the course ends there and the parameters are the best before it
     (best_epoch -1: those you began with).
     """
 
@@ -94,19 +94,21 @@ def train(
     steps = _steps(len(X), batch=batch, epochs=epochs, unknown=unknown, rate=rate)
     optimiser = _optimiser(epochs * steps, rate, decay, clip)
     derivative = loss_and_grad or networks.loss_and_grad
-    state, course, kept, best = optimiser.init(params), [], (params, -1), np.inf
+    state, course, kept, best, diverged = optimiser.init(params), [], (params, -1), np.inf, False
     for e in range(epochs):
         rows = rng.permutation(len(X))[: steps * batch].reshape(steps, batch)
         batches = blurred(X[rows], unknown, rng=rng), y[rows]
         params, state, loss, norm = _epoch(params, state, batches, class_weight, optimiser, derivative, reach)
-        course.append((float(loss), float(norm), *_judged(params, held_out, class_weight, reach)))
-        if not np.isfinite(course[-1][:2]).all():
+        diverged = not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, loss, norm)))
+        judged = (np.nan, np.nan) if diverged else _judged(params, held_out, class_weight, reach)
+        course.append((float(loss), float(norm), *judged))
+        if diverged:
             break
-        if held_out is None or course[-1][2] < best:
-            best, kept = course[-1][2], (params, e)
-    losses, norms, *judged = (np.array([v for v in c if v is not None]) for c in zip(*course, strict=True))
-    diverged = not (np.isfinite(losses[-1]) and np.isfinite(norms[-1]))
-    return Training(kept[0], losses, norms, judged[0], judged[1], kept[1], diverged)
+        if held_out is None or judged[0] < best:
+            best, kept = judged[0], (params, e)
+    losses, norms, *val = (np.array(column, dtype=float) for column in zip(*course, strict=True))
+    val = [np.zeros(0)] * 2 if held_out is None else val
+    return Training(kept[0], losses, norms, val[0], val[1], kept[1], diverged)
 
 
 def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
@@ -153,10 +155,10 @@ def _optimiser(steps: int, rate: Any, decay: Any, clip: Any) -> Any:
     return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
 
 
-def _judged(params: Any, held_out: Any, class_weight: Any, reach: int) -> tuple[Any, Any]:
-    """Loss and accuracy on the validation windows; None, None without."""
+def _judged(params: Any, held_out: Any, class_weight: Any, reach: int) -> tuple[float, float]:
+    """Loss and accuracy on the validation windows; NaN without."""
     if held_out is None:
-        return None, None
+        return np.nan, np.nan
     X, y = held_out
     p = _probabilities(params, X, reach)
     weight = np.ones(len(y)) if class_weight is None else np.asarray(class_weight)[y]
