@@ -10,7 +10,7 @@ Ceiling    Bayes' rule. With f the table and b the background, at an ambiguous l
              log p(x | EI) - log p_0(x) = Σ_t log (x_t · f_t) / (x_t · b),    p_0 all background; IE alike,
              p(x | N) / p_0(x) = 1 - δ + δ/2 [GT] / (b_G b_T) + δ/2 [AG] / (b_A b_G),   δ the share of decoys
            No classifier is right more often, in expectation, than the class with the largest posterior.
-Stretch    background, and genes of exons and introns planted in it; GT and AG abound elsewhere by chance
+Genes      background, and genes of exons and introns planted in it; GT and AG abound elsewhere by chance
 Reference  burset2001: SpliceDB's frequency matrices of mammalian GT-AG pairs, 22 199 of them verified by ESTs
            (figures checked in the copy that the R package SPLINTER carries, donor.m and acceptor.m)
 Symbols    X (n, 60, 4) letters A, C, G, T; y (n,) indices into CLASSES; f (s, 4) a site's table;
@@ -76,7 +76,7 @@ class Windows(NamedTuple):
     y: Int[np.ndarray, " n"]
 
 
-class Stretch(NamedTuple):
+class Planted(NamedTuple):
     """A long sequence and where its junctions are: junction j lies in front of letter j (from 0)."""
 
     sequence: str
@@ -85,7 +85,7 @@ class Stretch(NamedTuple):
 
 
 def simulate_windows(
-    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5
+    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
 ) -> Windows:
     """n windows with their classes.
 
@@ -111,7 +111,9 @@ def simulate_windows(
     return Windows(np.eye(4)[letters], y)
 
 
-def bayes_scores(X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5) -> Float[np.ndarray, "n 3"]:
+def bayes_scores(
+    X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
+) -> Float[np.ndarray, "n 3"]:
     """log p(class | window), exact for windows of `simulate_windows` with these shares and decoys.
 
     -inf where a class is impossible: no donor without GT.  Raises ValueError as `simulate_windows` does, and
@@ -132,7 +134,7 @@ def bayes_scores(X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5
     return joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
 
 
-def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " T+1"]:
+def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " junctions"]:
     """log of how much likelier the letters around each junction j = 0..T are in a site than outside.
 
     X (T, 4) or a string.  -inf where the site would not fit in, or cannot be.  Raises ValueError.
@@ -161,7 +163,7 @@ def simulate_stretch(
     exon_length: tuple[int, int] = (60, 200),
     intron_length: tuple[int, int] = (80, 400),
     spacer: tuple[int, int] = (200, 800),
-) -> Stretch:
+) -> Planted:
     """A long sequence with `genes` planted: spacer, exon, intron, exon, …, spacer.
 
     The ranges (least, most) are of exons in a gene and of letters in each part. Real introns are far longer:
@@ -172,30 +174,22 @@ def simulate_stretch(
     ValueError : genes < 1; a range that is empty, or shorter than the sites at the ends of the part need.
     """
     _check_stretch(genes, exons=exons, exon_length=exon_length, intron_length=intron_length, spacer=spacer)
-    lengths, kinds = [], []
-    for _ in range(genes):
-        parts = int(rng.integers(*exons, endpoint=True))
-        for part in range(2 * parts):
-            kind, span = ("exon", exon_length) if part % 2 else ("intron", intron_length)
-            lengths.append(int(rng.integers(*(spacer if part == 0 else span), endpoint=True)))
-            kinds.append("spacer" if part == 0 else kind)
-    lengths.append(int(rng.integers(*spacer, endpoint=True)))
-    starts = np.cumsum([0, *lengths])
-    donors, acceptors = (_junctions(starts, [*kinds, "spacer"], side) for side in ("before", "after"))
-    letters = rng.choice(4, size=starts[-1], p=BACKGROUND)
+    spans = {"spacer": spacer, "exon": exon_length, "intron": intron_length}
+    kinds: list[str] = []
+    for n_exons in rng.integers(*exons, endpoint=True, size=genes):
+        kinds += ["spacer", "exon", *["intron", "exon"] * (int(n_exons) - 1)]
+    kinds.append("spacer")
+    ends = np.cumsum([rng.integers(*spans[kind], endpoint=True) for kind in kinds])
+    introns = np.flatnonzero(np.array(kinds) == "intron")
+    donors, acceptors = ends[introns - 1], ends[introns]  # where introns begin, and where they end
+    letters = rng.choice(4, size=ends[-1], p=BACKGROUND)
     for site, where in ((DONOR, donors), (ACCEPTOR, acceptors)):
-        for j, row in zip(where, _draw(site, len(where), rng), strict=True):
+        for j, row in zip(where.tolist(), _draw(site, len(where), rng), strict=True):
             letters[site.columns(j)] = row
-    return Stretch("".join(np.array(list(LETTERS))[letters]), donors, acceptors)
+    return Planted("".join(np.array(list(LETTERS))[letters]), donors, acceptors)
 
 
 _PAIRS = ((JUNCTION, "GT"), (JUNCTION - 2, "AG"))
-
-
-def _junctions(starts: np.ndarray, kinds: list[str], side: str) -> np.ndarray:
-    """Where introns begin ("before": donors) or end ("after": acceptors)."""
-    introns = np.flatnonzero(np.array(kinds) == "intron")
-    return starts[introns + (side == "after")]
 
 
 def _draw(site: Site, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -209,7 +203,7 @@ def _given(X: np.ndarray, f: np.ndarray) -> np.ndarray:
         return np.log(np.einsum("nsa,sa->ns", X, f) / (X @ BACKGROUND)).sum(axis=1)
 
 
-def _checked(shares: Any, decoys: float) -> np.ndarray:
+def _checked(shares: Any, decoys: Any) -> np.ndarray:
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (3,) or not np.isclose(shares.sum(), 1) or shares.min() < 0:
         raise ValueError(
