@@ -120,8 +120,8 @@ SPLICE = Dataset(
     licence="CC BY 4.0",
     home="https://archive.ics.uci.edu/dataset/69",
     citation=(
-        "G. Towell, M. Noordewier, J. Shavlik: Molecular Biology (Splice-junction Gene Sequences). UCI Machine "
-        "Learning Repository, 1992 (from GenBank 64.1). doi:10.24432/C5M888"
+        "G. Towell, M. Noordewier, J. Shavlik: Molecular Biology (Splice-junction Gene Sequences). UCI "
+        "Machine Learning Repository, 1992 (from GenBank 64.1). doi:10.24432/C5M888"
     ),
     files=(
         RemoteFile(

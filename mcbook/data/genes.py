@@ -32,7 +32,7 @@ def splice_junctions(*, fetch: bool = True) -> Junctions:
     ImportError : to fetch, pooch is not installed.
 
     Source: UCI Machine Learning Repository, https://archive.ics.uci.edu/dataset/69, CC BY 4.0; Towell,
-    Noordewier & Shavlik (1992), doi:10.24432/C5M888. The source's own text swaps the words donor and acceptor.
+    Noordewier & Shavlik (1992), doi:10.24432/C5M888. Its text swaps the words donor and acceptor.
     """
     (path,) = paths("splice", fetch=fetch)
     rows = [line.split(",") for line in path.read_text(encoding="ascii").splitlines() if line.strip()]

@@ -27,11 +27,11 @@ class Plan(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """T = head + count * length."""
+    """T = head + pieces * length."""
 
     head: int
     length: int
-    count: int
+    pieces: int
 
 
 def cut(T: int, segment: int) -> Cut:
@@ -42,8 +42,8 @@ def cut(T: int, segment: int) -> Cut:
 
 def final_state(cell: Cell, X, h_0, plan: Plan) -> tuple[Any, Any]:
     """h_T (n, h), and what the way back needs of each segment: its first state, and all states if kept."""
-    head, length, count = cut(X.shape[1], plan.segment)
-    if not count:  # nothing to read
+    head, length, pieces = cut(X.shape[1], plan.segment)
+    if not pieces:  # nothing to read
         return h_0, (None, None)
 
     def forward(h, x):
@@ -52,16 +52,16 @@ def final_state(cell: Cell, X, h_0, plan: Plan) -> tuple[Any, Any]:
 
     h, first = forward(h_0, _piece(X, 0, head)) if head else (h_0, None)
     h, others = jax.lax.scan(
-        lambda h, i: forward(h, _piece(X, head + i * length, length)), h, jnp.arange(count)
+        lambda h, i: forward(h, _piece(X, head + i * length, length)), h, jnp.arange(pieces)
     )
     return h, (first, others)
 
 
 def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = False) -> CellVJP:
     """h_bar (n, h) back to the cell, to h_0 and, if `inputs` says so, to X (None otherwise)."""
-    head, length, count = cut(X.shape[1], plan.segment)
+    head, length, pieces = cut(X.shape[1], plan.segment)
     zero = jax.tree.map(jnp.zeros_like, cell)
-    if not count:
+    if not pieces:
         return CellVJP(zero, jnp.zeros_like(X) if inputs else None, h_bar)
 
     def back(carry, x, saved):
@@ -73,7 +73,7 @@ def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = F
     carry, X_bar = jax.lax.scan(
         lambda carry, t: back(carry, _piece(X, head + t[0] * length, length), t[1]),
         (h_bar, zero),
-        (jnp.arange(count), saved[1]),
+        (jnp.arange(pieces), saved[1]),
         reverse=True,
     )
     pieces = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
