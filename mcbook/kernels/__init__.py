@@ -1,0 +1,42 @@
+"""Kernels: kernel ridge regression, from the representer theorem to molecules.
+
+Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
+Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
+Page       book/learning/kernels
+"""
+
+from mcbook.kernels.functions import (
+    GAUSSIAN,
+    KERNELS,
+    LAPLACIAN,
+    MATERN12,
+    MATERN32,
+    MATERN52,
+    Kernel,
+    kernel_matrix,
+    median_width,
+)
+from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out
+from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
+
+__all__ = [
+    "GAUSSIAN",
+    "KERNELS",
+    "LAPLACIAN",
+    "MATERN12",
+    "MATERN32",
+    "MATERN52",
+    "Kernel",
+    "KernelRidge",
+    "LeaveOneOut",
+    "Solution",
+    "cross_validate",
+    "fit",
+    "kernel_matrix",
+    "leave_one_out",
+    "median_width",
+    "predict",
+    "ridge_dual",
+    "ridge_primal",
+    "solve",
+]
