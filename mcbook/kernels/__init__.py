@@ -17,6 +17,7 @@ from mcbook.kernels.functions import (
     median_width,
 )
 from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out
+from mcbook.kernels.objective import grad_loss_alpha, grad_loss_beta, loss
 from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
 
 __all__ = [
@@ -32,8 +33,11 @@ __all__ = [
     "Solution",
     "cross_validate",
     "fit",
+    "grad_loss_alpha",
+    "grad_loss_beta",
     "kernel_matrix",
     "leave_one_out",
+    "loss",
     "median_width",
     "predict",
     "ridge_dual",

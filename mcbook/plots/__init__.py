@@ -10,6 +10,7 @@ line has its own dash, every group its own marker.
 """
 
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
+from mcbook.plots.kernels import learning_curves, molecules
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.svg import Figure, figure
 
@@ -22,7 +23,9 @@ __all__ = [
     "Figure",
     "convergence",
     "figure",
+    "learning_curves",
     "matrix",
+    "molecules",
     "rasterise",
     "scatter_pair",
     "spectrogram",

@@ -11,7 +11,7 @@ import traitlets
 
 from mcbook.widgets.front import read_together
 
-# Single-bond covalent radii in Å, Cordero et al. 2008 (cordero2008); a bond is drawn up to 1.25 times their sum.
+# Covalent radii in Å (cordero2008); a bond is drawn up to 1.25 times the sum of two.
 COVALENT_ANGSTROM = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57, "S": 1.05}
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -39,7 +39,7 @@ def formula(elements: Sequence[str]) -> str:
 
 
 def principal(coords_angstrom: Any) -> np.ndarray:
-    """Coordinates about the centroid, the longest extent first, the shortest last: how a molecule is drawn."""
+    """Coordinates about the centroid, the longest extent first, the shortest last: as they are drawn."""
     X = np.asarray(coords_angstrom, dtype=float)
     X = X - X.mean(axis=0)
     axes = np.linalg.svd(X, full_matrices=True)[2]
@@ -84,8 +84,8 @@ class Relatives(anywidget.AnyWidget):
         likeness = {name: checked_likeness(name, S, n) for name, S in kernels.items()}
         if n < 7 or not likeness or set(predicted) != set(likeness) or not 0 <= chosen < n:
             raise ValueError(
-                f"Relatives expects 7 molecules or more, kernels and predictions of the same names, and chosen "
-                f"within; got {n}, {sorted(likeness)}, {sorted(predicted)}, {chosen}."
+                f"Relatives expects 7 molecules or more, kernels and predictions of the same names, and "
+                f"chosen within; got {n}, {sorted(likeness)}, {sorted(predicted)}, {chosen}."
             )
         left_out = np.array([_numbers(name, predicted[name], n) for name in likeness])
         super().__init__(

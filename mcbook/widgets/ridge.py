@@ -17,8 +17,9 @@ SIGMA_SPAN, LAM_SPAN = (10**-0.8, 10**0.7), (1e-6, 10.0)  # the sliders' ends
 class RidgeByHand(anywidget.AnyWidget):
     """Drag points, σ and λ of a one-dimensional fit with the Gaussian kernel exp(−(x−x')²/2σ²).
 
-    The page solves (K + λI) α = y itself, in JavaScript: one Cholesky factor gives the curve, the weights, the
-    leave-one-out residuals αᵢ/[C⁻¹]ᵢᵢ, the degrees of freedom and the gradient of the leave-one-out error.
+    The page solves (K + λI) α = y itself, in JavaScript: one Cholesky factor gives the curve, the weights,
+    the leave-one-out residuals αᵢ/[C⁻¹]ᵢᵢ, the degrees of freedom and the gradient of the leave-one-out
+    error.
 
     Parameters
         x, y        4 to 20 points (n,), x in [0, 10] and distinct, y in [-2.3, 2.3]
