@@ -5,6 +5,16 @@ Modules    functions (kernels and their matrices), solve (`fit`, `predict`), lea
 Page       book/learning/kernels
 """
 
+from mcbook.kernels.criteria import (
+    Judgement,
+    evidence_loss,
+    grad_evidence_loss_C,
+    grad_loo_loss_C,
+    judge_evidence,
+    judge_loo,
+    loo_loss,
+    signal_variance,
+)
 from mcbook.kernels.functions import (
     GAUSSIAN,
     KERNELS,
@@ -15,10 +25,12 @@ from mcbook.kernels.functions import (
     Kernel,
     kernel_matrix,
     median_width,
+    vjp_kernel_matrix_log_sigma,
 )
-from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out
+from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
 from mcbook.kernels.objective import grad_loss_alpha, grad_loss_beta, loss
 from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
+from mcbook.kernels.tune import Step, Tuning, tune
 
 __all__ = [
     "GAUSSIAN",
@@ -27,20 +39,33 @@ __all__ = [
     "MATERN12",
     "MATERN32",
     "MATERN52",
+    "Judgement",
     "Kernel",
     "KernelRidge",
     "LeaveOneOut",
     "Solution",
+    "Step",
+    "Tuning",
     "cross_validate",
+    "evidence_loss",
     "fit",
+    "grad_evidence_loss_C",
+    "grad_loo_loss_C",
     "grad_loss_alpha",
     "grad_loss_beta",
+    "judge_evidence",
+    "judge_loo",
     "kernel_matrix",
     "leave_one_out",
+    "loo_loss",
     "loss",
     "median_width",
     "predict",
     "ridge_dual",
     "ridge_primal",
+    "signal_variance",
     "solve",
+    "tune",
+    "vjp_kernel_matrix_log_sigma",
+    "weights_and_inverse",
 ]
