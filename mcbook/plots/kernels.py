@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, WIDTH, style
+from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, WIDTH, rasterise, style
 
 # Fills that read on white and on the dark page; the letter says which element it is, not the colour alone.
 ELEMENT_COLOURS = {"H": "#ffffff", "C": "#6b727c", "N": "#1f6fb0", "O": "#b84a00", "F": "#00785a"}
@@ -81,4 +81,59 @@ def molecules(shown: Sequence[tuple[str, Sequence[str], Any, Any]], *, columns: 
             ax.set(xlim=centre[0] + np.array([-reach, reach]), ylim=centre[1] + np.array([-2.1, 2.1]))
             ax.set_aspect("equal")
             ax.set_title(caption, fontsize=9, loc="center")
+    return fig
+
+
+def landscape(
+    across: Any,
+    up: Any,
+    heights: Any,
+    *,
+    walks: Mapping[str, Any],
+    xlabel: str,
+    ylabel: str,
+    levels: Sequence[float],
+) -> Figure:
+    """Contour lines of heights (u, a) over logarithmic axes; on them walks (t, 2), the end of each marked."""
+    with style():
+        fig = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+        ax = fig.subplots()
+        lines = ax.contour(across, up, heights, levels=levels, colors=MUTED, linewidths=1, linestyles="-")
+        ax.clabel(lines, fontsize=8, colors=INK, fmt=lambda v: f"{v:g}")
+        for k, (name, walk) in enumerate(walks.items()):
+            points = np.asarray(walk, dtype=float)
+            shown = {"linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 4}
+            ax.plot(*points.T, color=COLOURS[k], label=name, **shown)
+            ax.plot(*points[-1], color=COLOURS[k], marker="*", markersize=13, linestyle="none")
+        ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        ax.set(xlim=(min(across), max(across)), ylim=(min(up), max(up)))
+        ax.grid(visible=False)
+        fig.legend(loc="outside upper left", ncols=2)
+    return fig
+
+
+def fits(x: Any, curves: Mapping[str, Any], points: tuple[Any, Any], *, xlabel: str, ylabel: str) -> Figure:
+    """Curves over x (m,), a name -> values (m,), and the points (xs, ys) that they were fitted to."""
+    with style():
+        fig = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        ax = fig.subplots()
+        for k, (name, values) in enumerate(curves.items()):
+            ax.plot(x, values, color=COLOURS[k], linestyle=DASHES[k], label=name)
+        ax.scatter(*points, color=INK, s=28, zorder=3)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        fig.legend(loc="outside upper left", ncols=len(curves))
+    return fig
+
+
+def parity(panels: Mapping[str, tuple[Any, Any]], *, xlabel: str, ylabel: str) -> Figure:
+    """Predicted against true values: a name -> true, predicted (n,), a panel each; with the diagonal."""
+    with style():
+        fig = Figure(figsize=(WIDTH, 0.6 + WIDTH / len(panels)), layout="constrained")
+        cells = fig.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+        for ax, (name, (true, predicted)) in zip(cells, panels.items(), strict=True):
+            low, high = min(np.min(true), np.min(predicted)), max(np.max(true), np.max(predicted))
+            ax.plot([low, high], [low, high], color=MUTED, linestyle="-", linewidth=1)
+            rasterise(ax.scatter(true, predicted, s=6, color=COLOURS[0], alpha=0.5, linewidths=0), 1, limit=0)
+            ax.set(title=name, xlabel=xlabel, aspect="equal")
+        cells[0].set_ylabel(ylabel)
     return fig
