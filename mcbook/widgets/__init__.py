@@ -5,7 +5,7 @@ tested functions, and handed over as arrays. (Kernel ridge regression by hand so
 """
 
 from mcbook.widgets.answer import AnswerBox
-from mcbook.widgets.relatives import Relatives
+from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
@@ -17,6 +17,8 @@ __all__ = [
     "RidgeByHand",
     "Sweep",
     "UnmixByHand",
+    "bonds",
+    "principal",
     "rotation",
     "sweep",
 ]
