@@ -9,7 +9,7 @@ Symbols    as in `criteria`; groups (d,) the index of the width that each featur
 
 Widths: one (`groups` None), or one per group of features; a grid over g widths costs its points to the power
 g, a gradient the same as for one.  For a kernel matrix handed in, where only
-lam is free, see `spectrum.best_lam`.
+lam is free, see `lam_path`.
 """
 
 from typing import Any, NamedTuple
