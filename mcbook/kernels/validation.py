@@ -118,27 +118,39 @@ def tune_widths(
     lam: float,
     max_iter: int = 60,
     tol: float = 1e-4,
-    factor: float = 1e3,
+    factor: float = 30.0,
 ) -> Tuned:
-    """Descends log V from (sigma, lam), each held within `factor` of its start (lam within factor²).
+    """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor⁴.
 
-    Stops when a step gains less than a fraction tol of V; one evaluation costs O((n + n_v) m²).
-    Raises ValueError for starts that are not positive.
+    The widths move together first and one by one from there: started far off, single widths are easily sent
+    out of reach.  Stops when a step gains less than a fraction tol; an evaluation costs O((n + n_v) m²).
+    Raises ValueError for starts that are not positive, or factor ≤ 1.
     """
     d, losses = part.X.shape[1], []
-    start = np.log(np.append(np.broadcast_to(widths(sigma, d), (d,)), lam if ridge(lam) > 0 else np.nan))
-    if not np.isfinite(start).all():
-        raise ValueError("lam must be positive: its logarithm is the coordinate.")
+    sigma = np.broadcast_to(widths(sigma, d), (d,))
+    if not ridge(lam) > 0 or not factor > 1:
+        raise ValueError(f"tune_widths expects lam > 0 and factor > 1, got {lam} and {factor}.")
 
     def log_V(theta: np.ndarray) -> tuple[float, np.ndarray]:
         V = validation_loss(part, sigma=np.exp(theta[:-1]), lam=float(np.exp(theta[-1])))
         losses.append(V.loss)
         return np.log(V.loss), np.append(V.grad_log_sigma, V.grad_log_lam) / V.loss
 
-    reach = np.log(factor) * np.append(np.ones(d), 2.0)
-    bounds = list(zip(start - reach, start + reach, strict=True))
+    start = np.log(np.append(sigma, lam))
+    reach = np.log(factor) * np.append(np.ones(d), 4.0)
+    options = {"maxiter": max_iter, "ftol": tol}
+    together = np.zeros((2, d + 1))  # theta = start + (a, b) @ together: a common factor, and lam
+    together[0, :-1] = together[1, -1] = 1
+
+    def shared(ab: np.ndarray) -> tuple[float, np.ndarray]:
+        value, grad = log_V(start + ab @ together)
+        return value, together @ grad
+
+    box = [(-r, r) for r in reach[-2:]]
+    first = minimize(shared, np.zeros(2), jac=True, method="L-BFGS-B", bounds=box, options=options)
+    box = list(zip(start - reach, start + reach, strict=True))
     run = minimize(
-        log_V, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter, "ftol": tol}
+        log_V, start + first.x @ together, jac=True, method="L-BFGS-B", bounds=box, options=options
     )
     best = np.exp(run.x)
     return Tuned(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
