@@ -43,7 +43,7 @@ class Conjugate(NamedTuple):
 
 
 class IterativeRidge(NamedTuple):
-    """A fit without a stored matrix: `predict(model, X)` serves as for the exact one; `run` tells how it went."""
+    """A fit without a stored matrix: `predict(model, X)` serves as for `fit`; `run` is the evidence."""
 
     model: KernelRidge
     run: Conjugate
@@ -81,13 +81,13 @@ def _product(X: np.ndarray, kernel: Any, sigma: Any, tile: int, threads: int | N
 
     def share(V: np.ndarray, mine: list[tuple[slice, slice]]) -> np.ndarray:
         out = np.zeros_like(V)
-        for I, J in mine:
-            K_IJ = kernel.phi(distances(A[I], A[J], kernel.metric))
-            if I == J:
+        for rows, columns in mine:
+            K_IJ = kernel.phi(distances(A[rows], A[columns], kernel.metric))
+            if rows == columns:
                 np.fill_diagonal(K_IJ, 1.0)
             else:
-                out[J] += K_IJ.T @ V[I]
-            out[I] += K_IJ @ V[J]
+                out[columns] += K_IJ.T @ V[rows]
+            out[rows] += K_IJ @ V[columns]
         return out
 
     def product(V: np.ndarray) -> np.ndarray:
@@ -159,7 +159,9 @@ def _report(product, X, B, size, residuals, tol, definite) -> Conjugate:
     if converged:
         message = f"converged in {steps} iterations, residual {worst:.1e}"
     elif not definite:
-        message = f"NOT converged: the matrix or its preconditioner is not positive definite (step {steps + 1})"
+        message = (
+            f"NOT converged: the matrix or its preconditioner is not positive definite (step {steps + 1})"
+        )
     else:
         message = f"NOT converged: residual {worst:.1e} after {steps} iterations, {tol:.0e} was asked for"
     return Conjugate(X, residuals, true, steps, converged, message)
@@ -199,4 +201,6 @@ def fit_iterative(
     C_y, C_P = np.split(run.solution, [B.shape[1] - P.shape[1]], axis=1)
     beta = np.linalg.solve(P.T @ C_P, P.T @ C_y)
     alpha = (C_y - C_P @ beta).reshape(y.shape)
-    return IterativeRidge(KernelRidge(alpha, beta.reshape(-1, *y.shape[1:]), X, kernel, sigma, float(lam)), run)
+    return IterativeRidge(
+        KernelRidge(alpha, beta.reshape(-1, *y.shape[1:]), X, kernel, sigma, float(lam)), run
+    )

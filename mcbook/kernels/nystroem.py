@@ -2,7 +2,7 @@
 
 Problem    K ≈ K_nm K_mm⁻¹ K_mn for m points Z, so that ridge regression costs n m² and not n³
 Features   phi(x) = L⁻¹ k(Z, x),  K_mm = L Lᵀ:   phi(x)·phi(z) = k(x, Z) K_mm⁻¹ k(Z, z)
-Error      k(x, x) - ‖phi(x)‖² ≥ 0 is the variance of f(x) that the values at Z leave open (a Schur complement)
+Error      k(x, x) - ‖phi(x)‖² ≥ 0 is what the values at Z leave open of f(x) (a Schur complement)
 Choice     greedy: the next point is the one that is least explained so far = Cholesky with pivoting
 Exact      m = n gives back kernel ridge regression
 References williams2001, fine2001 (pivoted Cholesky), smola2000 (greedy)
@@ -51,7 +51,7 @@ class Nystroem(NamedTuple):
         ).T
 
 
-def nystroem(Z: Any, *, kernel: Any = "gaussian", sigma: Any) -> Nystroem:
+def nystroem_basis(Z: Any, *, kernel: Any = "gaussian", sigma: Any) -> Nystroem:
     """The features of inducing points Z (m, d); redundant points (duplicates, say) are dropped and counted.
 
     Raises ValueError for an empty Z, NaN, an unknown kernel or widths that are not positive.

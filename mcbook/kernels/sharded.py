@@ -1,7 +1,7 @@
 """Kernel ridge regression on many devices: rows are dealt to devices, and the same code runs on one or eight.
 
 Problem    (K + lam I) alpha = y, n rows on D devices of n/D rows each, K never stored
-Product    a ring: every device keeps its rows, and hands a copy of rows and columns to its neighbour D - 1 times
+Product    a ring: every device keeps its rows, and hands a copy of them to its neighbour, D - 1 times
 Sums       PhiᵀPhi and Phiᵀy of `streamed` are a local product and one all-reduce of (m + 1)² numbers
 Solver     conjugate gradients with Π = Phi Phiᵀ + lam I, Phi the features of inducing points (`nystroem`)
 Padding    rows that fill up a device are marked dead: they enter no sum, and their alpha is 0
@@ -25,7 +25,7 @@ from jax.sharding import PartitionSpec as Spec
 from mcbook.kernels._checks import named_kernel, points, ridge, targets, widths
 from mcbook.kernels.functions import KERNELS, Kernel
 from mcbook.kernels.iterative import Conjugate, IterativeRidge
-from mcbook.kernels.nystroem import Nystroem, nystroem
+from mcbook.kernels.nystroem import Nystroem, nystroem_basis
 from mcbook.kernels.solve import KernelRidge
 from mcbook.kernels.streamed import Sums
 
@@ -79,7 +79,7 @@ def _everywhere(x: Any, mesh: Mesh) -> jax.Array:
 
 
 def _kernel(A: jax.Array, B: jax.Array, kernel: Kernel) -> jax.Array:
-    """k (a, b) between rows over their widths.  Where phi has a corner at 0, from differences: exact there."""
+    """k (a, b) between rows over their widths.  Differences where phi has a corner at 0: exact there."""
     if kernel.name == "gaussian":
         S = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2 * A @ B.T
         return kernel.phi(jnp.maximum(S, 0))
@@ -129,9 +129,7 @@ def sharded_product(shards: Shards, V: Any, *, kernel: Any = "gaussian") -> np.n
     """
     kernel, V = named_kernel(kernel, KERNELS), targets(V, shards.n, "V")
     columns = _deal(V.reshape(shards.n, -1), len(shards.A), shards.mesh)
-    out = _gathered_product(
-        shards.A, shards.live, columns, kernel=kernel, tile=shards.tile, mesh=shards.mesh
-    )
+    out = _gathered_product(shards.A, shards.live, columns, kernel=kernel, tile=shards.tile, mesh=shards.mesh)
     return np.asarray(out)[: shards.n].reshape(V.shape)
 
 
@@ -198,7 +196,7 @@ def fit_sharded(
         raise ValueError(f"fit_sharded expects lam > 0, tol > 0, max_iter ≥ 0; got {lam}, {tol}, {max_iter}.")
     shards = shard_rows(X, sigma=sigma, mesh=mesh, tile=tile)
     B = _deal(y.reshape(len(X), -1), len(shards.A), mesh)
-    basis = None if Z is None else nystroem(Z, kernel=kernel, sigma=sigma)
+    basis = None if Z is None else nystroem_basis(Z, kernel=kernel, sigma=sigma)
     inducing = None if basis is None else tuple(_everywhere(x, mesh) for x in (basis.Z / sigma, basis.L))
     alpha, residuals, true, steps = (
         np.asarray(x)
@@ -241,7 +239,9 @@ def _solve(A, live, B, inducing, lam, tol, *, kernel, tile, mesh, max_iter):
         return X, R, D, after, history, step + 1
 
     Z = precondition(B)
-    history = jnp.full((max_iter + 1, B.shape[1]), jnp.inf, B.dtype).at[0].set(jnp.sqrt((B * B).sum(0)) / size)
+    history = (
+        jnp.full((max_iter + 1, B.shape[1]), jnp.inf, B.dtype).at[0].set(jnp.sqrt((B * B).sum(0)) / size)
+    )
     start = (jnp.zeros_like(B), B, Z, (B * Z).sum(0), history, 0)
     X, *_, history, step = jax.lax.while_loop(going, advance, start)
     gap = B - product(X)

@@ -44,7 +44,7 @@ class FeatureRidge(NamedTuple):
     single: bool  # y was (n,): predictions are too
 
 
-def row_blocks_of(X: Any, y: Any, *, rows: int = ROWS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def stream_rows(X: Any, y: Any, *, rows: int = ROWS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(X, y) in blocks of rows; X may be a memory-mapped file.  Raises ValueError when the lengths differ."""
     if len(X) != len(y) or rows < 1:
         raise ValueError(f"expected a y for every row of X and rows ≥ 1, got {len(X)}, {len(y)}, {rows}.")
@@ -138,7 +138,7 @@ def fit_streamed(
     Raises ValueError as `add_up` and `ridge_from_sums` do.
     """
     y = np.asarray(y)
-    sums = add_up(basis, row_blocks_of(X, y, rows=rows), threads=threads)
+    sums = add_up(basis, stream_rows(X, y, rows=rows), threads=threads)
     w = ridge_from_sums(sums, lam=lam)
     return FeatureRidge(basis, w[:-1], w[-1], float(lam), sums.n, mse_from_sums(sums, w), y.ndim == 1)
 

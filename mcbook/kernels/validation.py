@@ -1,11 +1,11 @@
 """Widths and lam by the gradient of the validation error, through the solve, for many rows.
 
-Problem    choose sigma (one per feature) and lam so that a fit with inducing points Z predicts other rows well
+Problem    choose sigma (one per feature) and lam so that inducing points Z predict other rows well
 Objective  V = 1/(2 n_v) ‖r‖²,  r = K_vm a - y_v,   H a = K_mn y,  H = K_mn K_nm + lam K_mm
 Adjoint    H u = K_mv r/n_v;  e = y - K_nm a
 Gradient   dV = ⟨r aᵀ/n_v, dK_vm⟩ + ⟨e uᵀ - (K_nm u) aᵀ, dK_nm⟩ - lam ⟨u aᵀ, dK_mm⟩ - (uᵀK_mm a) dlam
-Widths     dK = Σ_k K ∘ (x_k - z_k)²/sigma_k² dlog sigma_k; every cotangent is of rank one, so what is needed is
-           K times 2 d + 1 columns: no further n x m matrix is formed
+Widths     dK = Σ_k K ∘ (x_k - z_k)²/sigma_k² dlog sigma_k; the cotangents are of rank one, so K times
+           2 d + 1 columns is all that is needed: no further n x m matrix is formed
 Solver     L-BFGS on log V in the coordinates (log sigma, log lam)
 References pedregosa2016 (hypergradients), foo2007, zhu1997 (L-BFGS-B)
 Symbols    X (n, d), y to fit; X_v, y_v to validate; A, Z rows over sigma; a, u (m,)
@@ -22,11 +22,11 @@ from scipy.optimize import minimize
 from mcbook.kernels._checks import points, ridge, targets, widths
 from mcbook.kernels._distances import distances
 from mcbook.kernels.functions import GAUSSIAN
-from mcbook.kernels.nystroem import nystroem
+from mcbook.kernels.nystroem import nystroem_basis
 
 
 class Split(NamedTuple):
-    """Rows to fit and rows to validate, and the inducing points; made by `split`."""
+    """Rows to fit and rows to validate, and the inducing points; made by `split_rows`."""
 
     X: np.ndarray  # (n, d)
     y: np.ndarray  # (n,) centred
@@ -53,7 +53,7 @@ class Tuned(NamedTuple):
     message: str
 
 
-def split(X: Any, y: Any, Z: Any, *, validate: float = 0.5, rng: np.random.Generator) -> Split:
+def split_rows(X: Any, y: Any, Z: Any, *, validate: float = 0.5, rng: np.random.Generator) -> Split:
     """Deals the rows at random: a fraction `validate` to validate, the others to fit.
 
     X (n, d), y (n,), Z (m, d).  Raises ValueError for shapes that do not fit, NaN or an empty part.
@@ -62,13 +62,13 @@ def split(X: Any, y: Any, Z: Any, *, validate: float = 0.5, rng: np.random.Gener
     y, Z = targets(y, len(X), one=True), points(Z, "Z", d=X.shape[1])
     held = round(validate * len(X))
     if not 1 <= held < len(X):
-        raise ValueError(f"split expects 0 < validate < 1 and rows in both parts, got {validate} of {len(X)}.")
+        raise ValueError(f"split_rows expects 0 < validate < 1 and rows in both, got {validate} of {len(X)}.")
     order = rng.permutation(len(X))
     v, t = order[:held], order[held:]
     return Split(X[t], y[t] - y[t].mean(), X[v], y[v] - y[t].mean(), Z)
 
 
-def validation_loss(part: Split, *, sigma: Any, lam: float) -> ValidationGradient:
+def validation_gradient(part: Split, *, sigma: Any, lam: float) -> ValidationGradient:
     """V and its gradient: one Cholesky of an (m, m) system, and products with K; O((n + n_v) m²).
 
     sigma > 0, () or (d,); a single width is read as d equal ones.  lam > 0.
@@ -77,7 +77,7 @@ def validation_loss(part: Split, *, sigma: Any, lam: float) -> ValidationGradien
     sigma = np.broadcast_to(widths(sigma, part.X.shape[1]), part.X.shape[1:])
     if not ridge(lam) > 0:
         raise ValueError("lam must be positive: its logarithm is the coordinate.")
-    basis = nystroem(part.Z, sigma=sigma)
+    basis = nystroem_basis(part.Z, sigma=sigma)
     A, A_v, Z = part.X / sigma, part.X_v / sigma, basis.Z / sigma
     K, K_v, K_mm = (GAUSSIAN.phi(distances(rows, Z, "sqeuclidean")) for rows in (A, A_v, Z))
     solve = _solver(K, basis.L, lam)
@@ -132,7 +132,7 @@ def tune_widths(
         raise ValueError(f"tune_widths expects lam > 0 and factor > 1, got {lam} and {factor}.")
 
     def log_V(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        V = validation_loss(part, sigma=np.exp(theta[:-1]), lam=float(np.exp(theta[-1])))
+        V = validation_gradient(part, sigma=np.exp(theta[:-1]), lam=float(np.exp(theta[-1])))
         losses.append(V.loss)
         return np.log(V.loss), np.append(V.grad_log_sigma, V.grad_log_lam) / V.loss
 
