@@ -137,7 +137,7 @@ def tune_widths(
         return np.log(V.loss), np.append(V.grad_log_sigma, V.grad_log_lam) / V.loss
 
     start = np.log(np.append(sigma, lam))
-    reach = np.log(factor) * np.append(np.ones(d), 4.0)
+    reach = np.log(factor) * np.append(np.ones(d), 2.0)
     options = {"maxiter": max_iter, "ftol": tol}
     together = np.zeros((2, d + 1))  # theta = start + (a, b) @ together: a common factor, and lam
     together[0, :-1] = together[1, -1] = 1
@@ -147,7 +147,8 @@ def tune_widths(
         return value, together @ grad
 
     box = [(-r, r) for r in reach[-2:]]
-    first = minimize(shared, np.zeros(2), jac=True, method="L-BFGS-B", bounds=box, options=options)
+    coarse = options | {"ftol": 100 * tol}
+    first = minimize(shared, np.zeros(2), jac=True, method="L-BFGS-B", bounds=box, options=coarse)
     box = list(zip(start - reach, start + reach, strict=True))
     run = minimize(
         log_V, start + first.x @ together, jac=True, method="L-BFGS-B", bounds=box, options=options
