@@ -1,15 +1,22 @@
 """Kernels: kernel ridge regression, from the representer theorem to molecules.
 
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
-Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms);
+Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
            for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
 Page       book/learning/kernels
 """
 
-from mcbook.kernels.features import (
-    Fourier,
-    draw_fourier,
+from mcbook.kernels.criteria import (
+    Judgement,
+    evidence_loss,
+    grad_evidence_loss_C,
+    grad_loo_loss_C,
+    judge_evidence,
+    judge_loo,
+    loo_loss,
+    signal_variance,
 )
+from mcbook.kernels.features import Fourier, draw_fourier
 from mcbook.kernels.functions import (
     GAUSSIAN,
     KERNELS,
@@ -20,6 +27,7 @@ from mcbook.kernels.functions import (
     Kernel,
     kernel_matrix,
     median_width,
+    vjp_kernel_matrix_log_sigma,
 )
 from mcbook.kernels.iterative import (
     Conjugate,
@@ -29,7 +37,7 @@ from mcbook.kernels.iterative import (
     kernel_product,
     low_rank_preconditioner,
 )
-from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out
+from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
 from mcbook.kernels.nystroem import (
     Nystroem,
     PivotedCholesky,
@@ -57,9 +65,10 @@ from mcbook.kernels.streamed import (
     ridge_from_sums,
     stream_rows,
 )
+from mcbook.kernels.tune import Step, Tuning, tune
 from mcbook.kernels.validation import (
     Split,
-    Tuned,
+    TunedWidths,
     ValidationGradient,
     split_rows,
     tune_widths,
@@ -77,6 +86,7 @@ __all__ = [
     "FeatureRidge",
     "Fourier",
     "IterativeRidge",
+    "Judgement",
     "Kernel",
     "KernelRidge",
     "LeaveOneOut",
@@ -85,8 +95,10 @@ __all__ = [
     "Shards",
     "Solution",
     "Split",
+    "Step",
     "Sums",
-    "Tuned",
+    "TunedWidths",
+    "Tuning",
     "ValidationGradient",
     "add_up",
     "add_up_sharded",
@@ -96,13 +108,19 @@ __all__ = [
     "cross_validate",
     "device_mesh",
     "draw_fourier",
+    "evidence_loss",
     "fit",
     "fit_iterative",
     "fit_sharded",
     "fit_streamed",
+    "grad_evidence_loss_C",
+    "grad_loo_loss_C",
+    "judge_evidence",
+    "judge_loo",
     "kernel_matrix",
     "kernel_product",
     "leave_one_out",
+    "loo_loss",
     "low_rank_preconditioner",
     "median_width",
     "mse_from_sums",
@@ -115,9 +133,13 @@ __all__ = [
     "ridge_primal",
     "shard_rows",
     "sharded_product",
+    "signal_variance",
     "solve",
     "split_rows",
     "stream_rows",
+    "tune",
     "tune_widths",
     "validation_gradient",
+    "vjp_kernel_matrix_log_sigma",
+    "weights_and_inverse",
 ]

@@ -60,13 +60,18 @@ def _singular(row: int, X: np.ndarray | None) -> str:
 
 
 def forward(L: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """L⁻¹y for L in the lower triangle of a C-ordered buffer; its transpose is LAPACK's upper one."""
-    return solve_triangular(L.T, y, lower=False, trans=1, check_finite=False)
+    """L⁻¹y, y (n,) or (n, k)."""
+    return _triangular(L, y, trans=1)
 
 
 def backward(L: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """L⁻ᵀy."""
-    return solve_triangular(L.T, y, lower=False, check_finite=False)
+    """L⁻ᵀy, y (n,) or (n, k)."""
+    return _triangular(L, y, trans=0)
+
+
+def _triangular(L: np.ndarray, y: np.ndarray, trans: int) -> np.ndarray:
+    """L.T is LAPACK's upper triangle, column by column: nothing is copied, the other triangle not read."""
+    return lapack.dtrtrs(L.T, y, lower=0, trans=trans)[0] if y.size else y
 
 
 def coefficients(factor: Factor, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcbook.kernels._checks import named_kernel, points, widths
-from mcbook.kernels._distances import distances, mirror, row_blocks
+from mcbook.kernels._distances import distances, distances_to, each_block, mirror
 
 Array = Any
 Map = Callable[[Any], Any]
@@ -115,8 +115,12 @@ def kernel_matrix(X: Any, Z: Any = None, *, kernel: Any = "gaussian", sigma: Any
     if Z is not None:
         Z = points(Z, "Z", d=X.shape[1])
         K = np.empty((len(X), len(Z)))
-        for rows in row_blocks(len(X), len(Z)):
-            K[rows] = kernel.phi(distances(X[rows] / sigma, Z / sigma, kernel.metric))
+        measure = distances_to(Z / sigma, kernel.metric, len(X))
+
+        def fill(rows: slice) -> None:
+            K[rows] = kernel.phi(measure(X[rows] / sigma, len(Z)))
+
+        each_block(fill, len(X), len(Z))
         return K
     K = np.empty((len(X), len(X)))
     fill_lower(K, X, kernel=kernel, sigma=sigma)
@@ -126,10 +130,53 @@ def kernel_matrix(X: Any, Z: Any = None, *, kernel: Any = "gaussian", sigma: Any
 def fill_lower(K: np.ndarray, X: np.ndarray, *, kernel: Kernel, sigma: Any) -> None:
     """Write the lower triangle of the symmetric K (n, n), blockwise; what is above it is never touched."""
     scaled = X / sigma
-    for rows in row_blocks(len(X), len(X)):
-        K[rows, : rows.stop] = kernel.phi(distances(scaled[rows], scaled[: rows.stop], kernel.metric))
+    measure = distances_to(scaled, kernel.metric, len(X) // 2)
+
+    def fill(rows: slice) -> None:
+        K[rows, : rows.stop] = kernel.phi(measure(scaled[rows], rows.stop))
         i = np.arange(rows.start, rows.stop)
         K[i, i] = 1.0
+
+    each_block(fill, len(X), len(X))
+
+
+def vjp_kernel_matrix_log_sigma(
+    X: Any, K_bar: Any, *, kernel: Any = "gaussian", sigma: Any
+) -> Float[np.ndarray, "..."]:
+    """⟨K_bar, ∂K/∂log sigma⟩ for K = kernel_matrix(X): the shape of sigma, () or (d,).
+
+    ∂K_ij/∂log sigma_k = -m phi'(s_ij) s_ijk, s_ijk the share of feature k in s; m = 2 for squared distances,
+    1 for L1.  With H = K_bar ∘ phi'(S) the squared ones need no more than X: Σ_ij H_ij (x_ik - x_jk)² =
+    2 Σ_i (H1)_i x_ik² - 2 (XᵀHX)_kk, all widths from one product.  ∂K is used in blocks, never stored.
+
+    X (n, d); K_bar (n, n), symmetric.  Raises ValueError as `kernel_matrix` does.
+    """
+    kernel, X = named_kernel(kernel, KERNELS), points(X, "X")
+    sigma = widths(sigma, X.shape[1])
+    if np.shape(K_bar) != (len(X), len(X)):
+        raise ValueError(f"K_bar must have K's shape ({len(X)}, {len(X)}), got {np.shape(K_bar)}.")
+    scaled = (X - X.mean(0)) / sigma
+    measure = distances_to(scaled, kernel.metric, len(X))
+    share = _share_by_feature if sigma.ndim else _share_in_all
+
+    def add(rows: slice) -> Any:
+        S = measure(scaled[rows], len(X))
+        H = K_bar[rows] * kernel.dphi(S)
+        return share(H, S, scaled[rows], scaled, kernel.metric)
+
+    return np.asarray(-(2 if kernel.metric == "sqeuclidean" else 1) * sum(each_block(add, len(X), len(X))))
+
+
+def _share_in_all(H, S, A, B, metric):
+    """⟨H, S⟩: one width for all features."""
+    return np.vdot(H, S)
+
+
+def _share_by_feature(H, S, A, B, metric):
+    """Σ_ij H_ij s_ijk for every feature k, (d,)."""
+    if metric == "sqeuclidean":
+        return H.sum(1) @ (A * A) + H.sum(0) @ (B * B) - 2 * (A * (H @ B)).sum(0)
+    return np.array([np.vdot(H, np.abs(a[:, None] - b[None, :])) for a, b in zip(A.T, B.T, strict=True)])
 
 
 def median_width(X: Any, *, kernel: Any = "gaussian", most: int = 500) -> float:

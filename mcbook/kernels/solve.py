@@ -2,7 +2,7 @@
 
 Problem    min over f and beta of  Σ (y_i - f(x_i) - p_i·beta)² + lam ‖f‖²_H
 Solution   f = Σ alpha_i k(·, x_i) (representer theorem),  C alpha + P beta = y,  Pᵀalpha = 0,  C = K + lam I
-Solver     Cholesky of C in place, the block by a QR of L⁻¹P: half of one n x n buffer is touched
+Solver     Cholesky of C in place, the block by a QR of L⁻¹P: one n x n buffer, half of it computed
 Primal     for f = Phi w:  w = (PhiᵀPhi + lam I)⁻¹Phiᵀy = Phiᵀ(PhiPhiᵀ + lam I)⁻¹y
 References saunders1998, rasmussen2006, wahba1990 (the unpenalised block)
 Symbols    X (n, d), y (n,) or (n, k), K, C (n, n), P (n, q), alpha, beta, lam a noise variance
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mcbook.kernels._checks import block, gram, named_kernel, points, ridge, targets, widths
-from mcbook.kernels._distances import distances, row_blocks
+from mcbook.kernels._distances import distances_to, each_block
 from mcbook.kernels._factor import coefficients, factorise
 from mcbook.kernels.functions import KERNELS, Kernel, fill_lower
 
@@ -58,7 +58,7 @@ def fit(X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: float, P: 
     """Kernel ridge regression of y (n,) or (n, k) on X (n, d), with the unpenalised block P (n, q).
 
     kernel a `Kernel` or one of `KERNELS`; sigma > 0, a number or one per feature; lam ≥ 0.
-    Memory: half of one n x n float64 buffer, and blocks.
+    Memory: one n x n float64 buffer, and blocks.
     Raises ValueError as `solve` does; a singular K with lam = 0 names the row, and its duplicate if any.
     """
     kernel, X, lam = named_kernel(kernel, KERNELS), points(X, "X", least=2), ridge(lam)
@@ -80,9 +80,12 @@ def predict(model: KernelRidge, X: Any, *, P: Any = None) -> np.ndarray:
     if (q == 0) != (P is None) or (P is not None and np.shape(P) != (len(X), q)):
         raise ValueError(f"P must be ({len(X)}, {q}), the columns of the fit; got {np.shape(P)}.")
     out = np.empty((len(X), *model.alpha.shape[1:]))
-    A, B = X / model.sigma, model.X / model.sigma
-    for rows in row_blocks(len(A), len(B)):
-        out[rows] = model.kernel.phi(distances(A[rows], B, model.kernel.metric)) @ model.alpha
+    measure = distances_to(model.X / model.sigma, model.kernel.metric, len(X))
+
+    def fill(rows: slice) -> None:
+        out[rows] = model.kernel.phi(measure(X[rows] / model.sigma, len(model.X))) @ model.alpha
+
+    each_block(fill, len(X), len(model.X))
     return out if P is None else out + np.asarray(P, dtype=float) @ model.beta
 
 

@@ -43,7 +43,7 @@ class ValidationGradient(NamedTuple):
     grad_log_lam: float
 
 
-class Tuned(NamedTuple):
+class TunedWidths(NamedTuple):
     """Widths and lam found by descent; not converging is data, and `losses` shows how it went."""
 
     sigma: np.ndarray  # (d,)
@@ -119,7 +119,7 @@ def tune_widths(
     max_iter: int = 60,
     tol: float = 1e-4,
     factor: float = 30.0,
-) -> Tuned:
+) -> TunedWidths:
     """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor⁴.
 
     The widths move together first and one by one from there: started far off, single widths are easily sent
@@ -154,4 +154,4 @@ def tune_widths(
         log_V, start + first.x @ together, jac=True, method="L-BFGS-B", bounds=box, options=options
     )
     best = np.exp(run.x)
-    return Tuned(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
+    return TunedWidths(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
