@@ -261,3 +261,17 @@ def test_a_memory_mapped_file_is_walked_in_blocks(rng, tmp_path):
 def test_bad_input_is_refused(call, says, rng):
     with pytest.raises(ValueError, match=says):
         call(points(rng), rng.normal(size=40), rng)
+
+
+def test_float32_features_cost_digits_and_say_so_when_lam_is_too_small(rng):
+    X, y = curve(rng)
+    full, half = (
+        kernels.draw_fourier(3, 400, sigma=3.0, rng=np.random.default_rng(1), dtype=t)
+        for t in (np.float64, np.float32)
+    )
+    assert half(X).dtype == np.float32
+    np.testing.assert_allclose(half(X), full(X), atol=1e-6)
+    a, b = (kernels.predict_streamed(kernels.fit_streamed(f, X, y, lam=0.1), X) for f in (full, half))
+    np.testing.assert_allclose(a, b, atol=1e-3)
+    with pytest.raises(ValueError, match="drowns in the rounding"):
+        kernels.fit_streamed(half, X, y, lam=1e-12)

@@ -90,6 +90,9 @@ def test_an_exact_preconditioner_needs_one_step(rng):
 
 def test_not_converging_and_not_definite_are_data(rng):
     C, b = spd(rng), rng.normal(size=60)
+    one = kernels.tune_widths(part, sigma=1.5, lam=0.1, together=True)
+    assert np.ptp(one.sigma) == 0
+    assert run.losses.min() < one.losses.min() < start.loss
     early = kernels.conjugate_gradients(lambda V: C @ V, b, max_iter=3)
     assert not early.converged
     assert early.iterations == 3
@@ -216,7 +219,7 @@ def test_a_lost_term_is_caught(rng):
 
 def test_descent_finds_the_features_that_matter(rng):
     X = rng.uniform(-1, 1, (600, 4))
-    y = np.sin(3 * X[:, 0]) + X[:, 1] ** 2 + 0.1 * rng.normal(size=600)
+    y = np.sin(4 * X[:, 0]) + np.cos(5 * X[:, 1]) + 0.1 * rng.normal(size=600)
     part = kernels.split_rows(X, y, X[:60], rng=rng)
     start = kernels.validation_gradient(part, sigma=1.5, lam=0.1)
     run = kernels.tune_widths(part, sigma=1.5, lam=0.1)
@@ -226,6 +229,9 @@ def test_descent_finds_the_features_that_matter(rng):
     assert run.sigma[2:].min() > 4 * run.sigma[:2].max()
     end = kernels.validation_gradient(part, sigma=run.sigma, lam=run.lam)
     assert end.loss == pytest.approx(run.losses.min(), rel=1e-3)
+    one = kernels.tune_widths(part, sigma=1.5, lam=0.1, together=True)
+    assert np.ptp(one.sigma) == 0
+    assert run.losses.min() < one.losses.min() < start.loss
     early = kernels.tune_widths(part, sigma=1.5, lam=0.1, max_iter=1)
     assert not early.converged
 

@@ -31,9 +31,9 @@ class Fourier(NamedTuple):
 
     def __call__(self, X: Any) -> np.ndarray:
         """Phi (n, m) of X (n, d).  Raises ValueError for other features than the draw's, or NaN."""
-        A = points(X, "X", d=len(self.omega)) @ self.omega
+        A = points(X, "X", d=len(self.omega)).astype(self.omega.dtype, copy=False) @ self.omega
         Phi = np.concatenate([np.cos(A), np.sin(A)], axis=1)
-        Phi *= self.omega.shape[1] ** -0.5
+        Phi *= Phi.dtype.type(self.omega.shape[1] ** -0.5)
         return Phi
 
 
@@ -45,11 +45,13 @@ def draw_fourier(
     sigma: Any,
     rng: np.random.Generator,
     orthogonal: bool = False,
+    dtype: Any = float,
 ) -> Fourier:
     """m features of a kernel on R^d: m/2 frequencies, a cosine and a sine each.
 
     sigma > 0, a number or one per feature (d,).  `orthogonal` draws directions d at a time at right angles,
-    each still uniform on the sphere: the same mean, less spread (radial kernels only).
+    each still uniform on the sphere: the same mean, less spread (radial kernels only).  dtype float32 halves
+    the work that follows and costs digits: it wants a lam that is not tiny.
     Raises ValueError for d < 1, m odd or < 2, widths that are not positive, or a kernel whose spectral
     density is not known here.
     """
@@ -58,7 +60,7 @@ def draw_fourier(
         raise ValueError(f"draw_fourier expects d ≥ 1 and an even m ≥ 2, cosine and sine; got {d=}, {m=}.")
     sigma, half = widths(sigma, d), m // 2
     if kernel.name == "laplacian" and not orthogonal:
-        return Fourier(rng.standard_cauchy((d, half)) / np.broadcast_to(sigma, (d,))[:, None])
+        return _per_width(rng.standard_cauchy((d, half)), sigma, dtype)
     if kernel.name not in T_DEGREES:
         raise ValueError(
             f"draw_fourier knows no {'orthogonal ' if orthogonal else ''}frequencies of {kernel.name!r}; "
@@ -68,7 +70,11 @@ def draw_fourier(
     degrees = T_DEGREES[kernel.name]
     if np.isfinite(degrees):
         omega *= np.sqrt(degrees / rng.chisquare(degrees, half))
-    return Fourier(omega / np.broadcast_to(sigma, (d,))[:, None])
+    return _per_width(omega, sigma, dtype)
+
+
+def _per_width(omega: np.ndarray, sigma: np.ndarray, dtype: Any) -> Fourier:
+    return Fourier((omega / np.broadcast_to(sigma, len(omega))[:, None]).astype(dtype))
 
 
 def _orthogonal(d: int, count: int, rng: np.random.Generator) -> np.ndarray:

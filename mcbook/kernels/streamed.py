@@ -99,12 +99,22 @@ def _plus(total: Sums | None, basis: Callable[[Any], np.ndarray], X: Any, y: Any
 
 
 def ridge_from_sums(sums: Sums, *, lam: float) -> np.ndarray:
-    """[w; c] (m + 1, k) = (G + lam D)⁻¹M.  Raises ValueError when lam ≤ 0: features may be redundant."""
+    """[w; c] (m + 1, k) = (G + lam D)⁻¹M.
+
+    Raises ValueError when lam ≤ 0 (features may be redundant) or too small for the sums' own rounding.
+    """
     if not ridge(lam) > 0:
         raise ValueError("lam must be positive: features may be combinations of each other.")
     C = sums.gram.copy()
     C[np.diag_indices(len(C) - 1)] += lam
-    return cho_solve(cho_factor(C, lower=True, overwrite_a=True, check_finite=False), sums.moment)
+    try:
+        factor = cho_factor(C, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"lam = {lam:.1e} drowns in the rounding of PhiᵀPhi, which is not positive definite: raise it or "
+            "take float64 features."
+        ) from error
+    return cho_solve(factor, sums.moment)
 
 
 def mse_from_sums(sums: Sums, w: np.ndarray) -> np.ndarray:

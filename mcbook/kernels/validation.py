@@ -116,42 +116,44 @@ def tune_widths(
     *,
     sigma: Any,
     lam: float,
+    together: bool = False,
     max_iter: int = 60,
-    tol: float = 1e-4,
+    tol: float = 1e-5,
     factor: float = 30.0,
 ) -> TunedWidths:
-    """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor⁴.
+    """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor².
 
-    The widths move together first and one by one from there: started far off, single widths are easily sent
-    out of reach.  Stops when a step gains less than a fraction tol; an evaluation costs O((n + n_v) m²).
+    The widths move together first, then one by one: from a start far off, single widths are easily sent
+    out of reach.  `together` leaves it at the first.  Stops when a step gains less than a fraction tol of log V; an
+    evaluation costs O((n + n_v) m²).
     Raises ValueError for starts that are not positive, or factor ≤ 1.
     """
-    d, losses = part.X.shape[1], []
+    d = part.X.shape[1]
     sigma = np.broadcast_to(widths(sigma, d), (d,))
     if not ridge(lam) > 0 or not factor > 1:
         raise ValueError(f"tune_widths expects lam > 0 and factor > 1, got {lam} and {factor}.")
-
-    def log_V(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        V = validation_gradient(part, sigma=np.exp(theta[:-1]), lam=float(np.exp(theta[-1])))
-        losses.append(V.loss)
-        return np.log(V.loss), np.append(V.grad_log_sigma, V.grad_log_lam) / V.loss
-
     start = np.log(np.append(sigma, lam))
     reach = np.log(factor) * np.append(np.ones(d), 2.0)
-    options = {"maxiter": max_iter, "ftol": tol}
-    together = np.zeros((2, d + 1))  # theta = start + (a, b) @ together: a common factor, and lam
-    together[0, :-1] = together[1, -1] = 1
-
-    def shared(ab: np.ndarray) -> tuple[float, np.ndarray]:
-        value, grad = log_V(start + ab @ together)
-        return value, together @ grad
-
-    box = [(-r, r) for r in reach[-2:]]
-    coarse = options | {"ftol": 100 * tol}
-    first = minimize(shared, np.zeros(2), jac=True, method="L-BFGS-B", bounds=box, options=coarse)
-    box = list(zip(start - reach, start + reach, strict=True))
-    run = minimize(
-        log_V, start + first.x @ together, jac=True, method="L-BFGS-B", bounds=box, options=options
-    )
-    best = np.exp(run.x)
+    one_width = np.zeros((2, d + 1))
+    one_width[0, :-1] = one_width[1, -1] = 1
+    losses: list[float] = []
+    coarse = tol if together else 100 * tol
+    run = _descend(part, start, one_width, np.zeros(2), reach[-2:], max_iter, coarse, losses)
+    if not together:
+        run = _descend(part, start, np.eye(d + 1), run.x @ one_width, reach, max_iter, tol, losses)
+    best = np.exp(start + run.x @ (one_width if together else np.eye(d + 1)))
     return TunedWidths(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
+
+
+def _descend(part, start, directions, x, reach, max_iter: int, tol: float, losses: list[float]) -> Any:
+    """L-BFGS on log V over theta = start + x @ directions, |x| ≤ reach; appends every V to `losses`."""
+
+    def log_V(x: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = start + x @ directions
+        V = validation_gradient(part, sigma=np.exp(theta[:-1]), lam=float(np.exp(theta[-1])))
+        losses.append(V.loss)
+        return np.log(V.loss), directions @ np.append(V.grad_log_sigma, V.grad_log_lam) / V.loss
+
+    options = {"maxiter": max_iter, "ftol": tol}
+    bounds = [(-r, r) for r in reach]
+    return minimize(log_V, x, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
