@@ -3,6 +3,8 @@
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
 Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
            spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces (derivatives seen)
+Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
+           for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
 Page       book/learning/kernels
 """
 
@@ -25,6 +27,7 @@ from mcbook.kernels.forces import (
     fit_energy_forces,
     predict_energy_forces,
 )
+from mcbook.kernels.features import Fourier, draw_fourier
 from mcbook.kernels.functions import (
     GAUSSIAN,
     KERNELS,
@@ -36,6 +39,14 @@ from mcbook.kernels.functions import (
     kernel_matrix,
     median_width,
     vjp_kernel_matrix_log_sigma,
+)
+from mcbook.kernels.iterative import (
+    Conjugate,
+    IterativeRidge,
+    conjugate_gradients,
+    fit_iterative,
+    kernel_product,
+    low_rank_preconditioner,
 )
 from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
 from mcbook.kernels.objective import grad_loss_alpha, grad_loss_beta, loss
@@ -49,8 +60,41 @@ from mcbook.kernels.spectrum import (
     shrinkage,
     smoother_matrix,
     spectrum,
+from mcbook.kernels.nystroem import (
+    Nystroem,
+    PivotedCholesky,
+    choose_inducing,
+    nystroem_basis,
+    pivoted_cholesky,
+)
+from mcbook.kernels.sharded import (
+    Shards,
+    add_up_sharded,
+    device_mesh,
+    fit_sharded,
+    shard_rows,
+    sharded_product,
+)
+from mcbook.kernels.streamed import (
+    FeatureRidge,
+    Sums,
+    add_up,
+    choose_lam,
+    fit_streamed,
+    mse_from_sums,
+    predict_streamed,
+    ridge_from_sums,
+    stream_rows,
 )
 from mcbook.kernels.tune import Step, Tuning, tune
+from mcbook.kernels.validation import (
+    Split,
+    TunedWidths,
+    ValidationGradient,
+    split_rows,
+    tune_widths,
+    validation_gradient,
+)
 
 __all__ = [
     "GAUSSIAN",
@@ -60,14 +104,24 @@ __all__ = [
     "MATERN32",
     "MATERN52",
     "EnergyForces",
+    "Conjugate",
+    "FeatureRidge",
+    "Fourier",
+    "IterativeRidge",
     "Judgement",
     "Kernel",
     "KernelRidge",
     "LamPath",
     "LeaveOneOut",
+    "Nystroem",
+    "PivotedCholesky",
+    "Shards",
     "Solution",
     "Spectrum",
+    "Split",
     "Step",
+    "Sums",
+    "TunedWidths",
     "Tuning",
     "block_energy_energy",
     "block_energy_force",
@@ -78,6 +132,17 @@ __all__ = [
     "evidence_loss",
     "fit",
     "fit_energy_forces",
+    "ValidationGradient",
+    "add_up",
+    "add_up_sharded",
+    "choose_inducing",
+    "choose_lam",
+    "conjugate_gradients",
+    "device_mesh",
+    "draw_fourier",
+    "fit_iterative",
+    "fit_sharded",
+    "fit_streamed",
     "grad_evidence_loss_C",
     "grad_loo_loss_C",
     "grad_loss_alpha",
@@ -90,17 +155,30 @@ __all__ = [
     "leave_one_out",
     "loo_loss",
     "loss",
+    "kernel_product",
+    "low_rank_preconditioner",
     "median_width",
+    "mse_from_sums",
+    "nystroem_basis",
+    "pivoted_cholesky",
     "predict",
     "predict_energy_forces",
+    "predict_streamed",
     "ridge_dual",
+    "ridge_from_sums",
     "ridge_primal",
     "shrinkage",
+    "shard_rows",
+    "sharded_product",
     "signal_variance",
     "smoother_matrix",
     "solve",
     "spectrum",
+    "split_rows",
+    "stream_rows",
     "tune",
+    "tune_widths",
+    "validation_gradient",
     "vjp_kernel_matrix_log_sigma",
     "weights_and_inverse",
 ]

@@ -1,0 +1,260 @@
+"""Kernel ridge regression on many devices: rows are dealt to devices, and the same code runs on one or eight.
+
+Problem    (K + lam I) alpha = y, n rows on D devices of n/D rows each, K never stored
+Product    a ring: every device keeps its rows, and hands a copy of them to its neighbour, D - 1 times
+Sums       PhiᵀPhi and Phiᵀy of `streamed` are a local product and one all-reduce of (m + 1)² numbers
+Solver     conjugate gradients with Π = Phi Phiᵀ + lam I, Phi the features of inducing points (`nystroem`)
+Padding    rows that fill up a device are marked dead: they enter no sum, and their alpha is 0
+References bradbury2018 (JAX and its sharding), hestenes1952
+Symbols    X (n, d), V (n, k), Z (m, d), L (m, m), `live` (n,) 1 for a row and 0 for padding
+
+Every process of a `jax.distributed` run calls these functions with the same arrays and gets the same answer.
+Arithmetic is float64 where `jax_enable_x64` is set, else float32: then ask for no tol below 1e-5.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import cho_factor, cho_solve, solve_triangular
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from mcbook.kernels._checks import named_kernel, points, ridge, targets, widths
+from mcbook.kernels.functions import KERNELS, Kernel
+from mcbook.kernels.iterative import Conjugate, IterativeRidge
+from mcbook.kernels.nystroem import Nystroem, nystroem_basis
+from mcbook.kernels.solve import KernelRidge
+from mcbook.kernels.streamed import Sums
+
+ROWS = "rows"
+TILE = 512  # rows of a tile on a device
+
+
+class Shards(NamedTuple):
+    """Rows dealt to the devices of a mesh: equally many each, the last of them padding."""
+
+    A: jax.Array  # (N, d) rows over the widths, N = D c tile
+    live: jax.Array  # (N, 1)
+    n: int
+    tile: int
+    mesh: Mesh
+
+
+def device_mesh(devices: Any = None) -> Mesh:
+    """A line of devices (all that JAX sees, in all processes, by default).  Raises ValueError for none."""
+    devices = list(jax.devices() if devices is None else devices)
+    if not devices:
+        raise ValueError("device_mesh expects at least one device, got none; leave `devices` out for all.")
+    return Mesh(np.array(devices), (ROWS,))
+
+
+def shard_rows(X: Any, *, sigma: Any, mesh: Mesh, tile: int = TILE) -> Shards:
+    """X (n, d) over sigma, dealt to the devices of `mesh`; a device gets only its own rows.
+
+    Raises ValueError for NaN, widths that are not positive or tile < 1.
+    """
+    X = points(X, "X")
+    if tile < 1:
+        raise ValueError(f"shard_rows expects tile ≥ 1, got {tile}.")
+    tile = min(tile, -(-len(X) // mesh.size))
+    A = X / widths(sigma, X.shape[1])
+    live = np.ones((len(X), 1))
+    total = -(-len(X) // (mesh.size * tile)) * mesh.size * tile
+    return Shards(_deal(A, total, mesh), _deal(live, total, mesh), len(X), tile, mesh)
+
+
+def _deal(rows: np.ndarray, total: int, mesh: Mesh) -> jax.Array:
+    padded = np.concatenate([rows, np.zeros((total - len(rows), *rows.shape[1:]))])
+    padded = padded.astype(jax.dtypes.canonicalize_dtype(float))
+    sharding = NamedSharding(mesh, Spec(ROWS))
+    return jax.make_array_from_callback(padded.shape, sharding, lambda index: padded[index])
+
+
+def _everywhere(x: Any, mesh: Mesh) -> jax.Array:
+    x = np.asarray(x, dtype=jax.dtypes.canonicalize_dtype(float))
+    return jax.make_array_from_callback(x.shape, NamedSharding(mesh, Spec()), lambda index: x[index])
+
+
+def _kernel(A: jax.Array, B: jax.Array, kernel: Kernel) -> jax.Array:
+    """k (a, b) between rows over their widths.  Differences where phi has a corner at 0: exact there."""
+    if kernel.name == "gaussian":
+        S = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2 * A @ B.T
+        return kernel.phi(jnp.maximum(S, 0))
+    gap = A[:, None, :] - B[None, :, :]
+    return kernel.phi(jnp.abs(gap).sum(2) if kernel.metric == "cityblock" else (gap * gap).sum(2))
+
+
+def _ring_product(A: jax.Array, V: jax.Array, *, kernel: Kernel, tile: int, devices: int) -> jax.Array:
+    """This device's rows of K V; A (b, d) and V (b, k) are its own rows, b a multiple of tile."""
+    mine = A.reshape(-1, tile, A.shape[1])
+    forward = [(i, (i + 1) % devices) for i in range(devices)]
+
+    def with_guest(rows: jax.Array, columns: jax.Array) -> jax.Array:
+        guests = (rows.reshape(mine.shape), columns.reshape(len(mine), tile, -1))
+
+        def one(a: jax.Array) -> jax.Array:
+            def add(total, guest):
+                return total + _kernel(a, guest[0], kernel) @ guest[1], None
+
+            return jax.lax.scan(add, 0 * guests[1][0], guests)[0]
+
+        return jax.lax.map(one, mine).reshape(columns.shape)
+
+    def turn(carry, _):
+        rows, columns, total = carry
+        rows, columns = (jax.lax.ppermute(x, ROWS, forward) for x in (rows, columns))
+        return (rows, columns, total + with_guest(rows, columns)), None
+
+    return jax.lax.scan(turn, (A, V, with_guest(A, V)), None, length=devices - 1)[0][2]
+
+
+def _sharded_product(A: jax.Array, V: jax.Array, *, kernel: Kernel, tile: int, mesh: Mesh) -> jax.Array:
+    ring = partial(_ring_product, kernel=kernel, tile=tile, devices=mesh.size)
+    return jax.shard_map(ring, mesh=mesh, in_specs=(Spec(ROWS), Spec(ROWS)), out_specs=Spec(ROWS))(A, V)
+
+
+@partial(jax.jit, static_argnames=("kernel", "tile", "mesh"))
+def _gathered_product(A, live, V, *, kernel, tile, mesh):
+    out = live * _sharded_product(A, live * V, kernel=kernel, tile=tile, mesh=mesh)
+    return jax.lax.with_sharding_constraint(out, NamedSharding(mesh, Spec()))
+
+
+def sharded_product(shards: Shards, V: Any, *, kernel: Any = "gaussian") -> np.ndarray:
+    """K V (n, k), V (n, k) or (n,), around the ring; O(n d/D + tile²) memory on each of D devices.
+
+    Raises ValueError for shapes that do not fit or NaN.
+    """
+    kernel, V = named_kernel(kernel, KERNELS), targets(V, shards.n, "V")
+    columns = _deal(V.reshape(shards.n, -1), len(shards.A), shards.mesh)
+    out = _gathered_product(shards.A, shards.live, columns, kernel=kernel, tile=shards.tile, mesh=shards.mesh)
+    return np.asarray(out)[: shards.n].reshape(V.shape)
+
+
+def _features(A: jax.Array, Z: jax.Array, L: jax.Array, kernel: Kernel) -> jax.Array:
+    """Phi = K_nm L⁻ᵀ for rows and inducing points over their widths."""
+    return solve_triangular(L, _kernel(A, Z, kernel).T, lower=True).T
+
+
+def add_up_sharded(basis: Nystroem, X: Any, y: Any, *, mesh: Mesh, tile: int = TILE) -> Sums:
+    """`streamed.add_up` for inducing points, on the devices of a mesh: the same sums, to rounding.
+
+    X (n, d), y (n,) or (n, k); `ridge_from_sums` solves on.  Raises ValueError for shapes that do not fit.
+    """
+    X = points(X, "X", d=basis.Z.shape[1])
+    y = targets(y, len(X)).reshape(len(X), -1)
+    shards = shard_rows(X, sigma=basis.sigma, mesh=mesh, tile=tile)
+    Y = _deal(y, len(shards.A), mesh)
+    Z, L = _everywhere(basis.Z / basis.sigma, mesh), _everywhere(basis.L, mesh)
+    sums = _sharded_sums(shards.A, shards.live, Y, Z, L, kernel=basis.kernel, tile=shards.tile, mesh=mesh)
+    return Sums(*(np.array(s, dtype=float) for s in sums), len(X))
+
+
+@partial(jax.jit, static_argnames=("kernel", "tile", "mesh"))
+def _sharded_sums(A, live, Y, Z, L, *, kernel, tile, mesh):
+    def local(A, live, Y):
+        def add(total, rows):
+            a, alive, y = rows
+            f = alive * jnp.concatenate([_features(a, Z_, L_, kernel), jnp.ones_like(alive)], axis=1)
+            return jax.tree.map(jnp.add, total, (f.T @ f, f.T @ y, (y * y).sum(0))), None
+
+        p, k = len(Z) + 1, Y.shape[1]
+        zero = 0 * A[0, 0]  # varies over the devices, as the sums do
+        start = (jnp.full((p, p), zero), jnp.full((p, k), zero), jnp.full(k, zero))
+        tiles = jax.tree.map(lambda x: x.reshape(-1, tile, x.shape[1]), (A, live, Y))
+        return jax.lax.psum(jax.lax.scan(add, start, tiles)[0], ROWS)
+
+    Z_, L_ = Z, L
+    rows = Spec(ROWS)
+    return jax.shard_map(local, mesh=mesh, in_specs=(rows, rows, rows), out_specs=Spec())(A, live, Y)
+
+
+def fit_sharded(
+    X: Any,
+    y: Any,
+    *,
+    mesh: Mesh,
+    kernel: Any = "gaussian",
+    sigma: Any,
+    lam: float,
+    Z: Any = None,
+    tol: float = 1e-8,
+    max_iter: int = 500,
+    tile: int = TILE,
+) -> IterativeRidge:
+    """Kernel ridge regression of y (n,) or (n, k) on X (n, d) by conjugate gradients on a mesh of devices.
+
+    Z (m, d) inducing points for the preconditioner (None for none): O(n m/D) memory on each of D devices.
+    The answer is that of `fit`; not converging is data.
+    Raises ValueError for shapes that do not fit, NaN, widths or a lam that are not positive.
+    """
+    kernel, X = named_kernel(kernel, KERNELS), points(X, "X", least=2)
+    sigma, y = widths(sigma, X.shape[1]), targets(y, len(X))
+    if not ridge(lam) > 0 or not tol > 0 or max_iter < 0:
+        raise ValueError(f"fit_sharded expects lam > 0, tol > 0, max_iter ≥ 0; got {lam}, {tol}, {max_iter}.")
+    shards = shard_rows(X, sigma=sigma, mesh=mesh, tile=tile)
+    B = _deal(y.reshape(len(X), -1), len(shards.A), mesh)
+    basis = None if Z is None else nystroem_basis(Z, kernel=kernel, sigma=sigma)
+    inducing = None if basis is None else tuple(_everywhere(x, mesh) for x in (basis.Z / sigma, basis.L))
+    alpha, residuals, true, steps = (
+        np.asarray(x)
+        for x in _solve(shards.A, shards.live, B, inducing, lam, tol,
+                        kernel=kernel, tile=shards.tile, mesh=mesh, max_iter=max_iter)
+    )  # fmt: skip
+    alpha, residuals = alpha[: len(X)], residuals[: int(steps) + 1]
+    converged = bool((residuals[-1] <= tol).all() and (true <= 10 * tol).all())
+    message = f"{'' if converged else 'NOT '}converged: residual {true.max():.1e} after {steps} iterations"
+    run = Conjugate(alpha, residuals, true, int(steps), converged, message)
+    beta = np.zeros((0, *y.shape[1:]))
+    return IterativeRidge(KernelRidge(alpha.reshape(y.shape), beta, X, kernel, sigma, float(lam)), run)
+
+
+@partial(jax.jit, static_argnames=("kernel", "tile", "mesh", "max_iter"))
+def _solve(A, live, B, inducing, lam, tol, *, kernel, tile, mesh, max_iter):
+    """Conjugate gradients on arrays dealt by rows; dot products become all-reduces."""
+
+    def product(V):
+        return live * _sharded_product(A, V, kernel=kernel, tile=tile, mesh=mesh) + lam * V
+
+    precondition = _preconditioner(A, live, inducing, lam, kernel, mesh)
+    size = jnp.sqrt((B * B).sum(0))
+    size = jnp.where(size > 0, size, 1.0)
+
+    def going(state):
+        *_, history, step = state
+        return (history[step] > tol).any() & (step < max_iter)
+
+    def advance(state):
+        X, R, D, rho, history, step = state
+        open_ = history[step] > tol
+        Q = product(D)
+        eta = jnp.where(open_, rho / jnp.where(open_, (D * Q).sum(0), 1.0), 0.0)[None, :]
+        X, R = X + eta * D, R - eta * Q
+        Z = precondition(R)
+        after = (R * Z).sum(0)
+        D = Z + jnp.where(open_, after / jnp.where(open_, rho, 1.0), 0.0)[None, :] * D
+        history = history.at[step + 1].set(jnp.sqrt((R * R).sum(0)) / size)
+        return X, R, D, after, history, step + 1
+
+    Z = precondition(B)
+    history = (
+        jnp.full((max_iter + 1, B.shape[1]), jnp.inf, B.dtype).at[0].set(jnp.sqrt((B * B).sum(0)) / size)
+    )
+    start = (jnp.zeros_like(B), B, Z, (B * Z).sum(0), history, 0)
+    X, *_, history, step = jax.lax.while_loop(going, advance, start)
+    gap = B - product(X)
+    whole = NamedSharding(mesh, Spec())
+    ends = (X, history, jnp.sqrt((gap * gap).sum(0)) / size, step)
+    return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, whole), ends)
+
+
+def _preconditioner(A, live, inducing, lam, kernel, mesh):
+    """V ↦ (F Fᵀ + lam I)⁻¹V, F (n, m) by rows on the devices, FᵀF + lam I (m, m) on each of them."""
+    if inducing is None:
+        return lambda V: V
+    F = live * _features(A, *inducing, kernel)
+    inner = jax.lax.with_sharding_constraint(F.T @ F, NamedSharding(mesh, Spec()))
+    factor = cho_factor(inner + lam * jnp.eye(len(inner)), lower=True)
+    return lambda V: (V - F @ cho_solve(factor, F.T @ V)) / lam
