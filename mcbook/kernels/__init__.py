@@ -3,8 +3,6 @@
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
 Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
            spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces (derivatives seen)
-Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
-           for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
 Page       book/learning/kernels
 """
 
@@ -18,6 +16,10 @@ from mcbook.kernels.criteria import (
     loo_loss,
     signal_variance,
 )
+from mcbook.kernels.features import (
+    Fourier,
+    draw_fourier,
+)
 from mcbook.kernels.forces import (
     EnergyForces,
     block_energy_energy,
@@ -27,7 +29,6 @@ from mcbook.kernels.forces import (
     fit_energy_forces,
     predict_energy_forces,
 )
-from mcbook.kernels.features import Fourier, draw_fourier
 from mcbook.kernels.functions import (
     GAUSSIAN,
     KERNELS,
@@ -48,9 +49,41 @@ from mcbook.kernels.iterative import (
     kernel_product,
     low_rank_preconditioner,
 )
-from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
-from mcbook.kernels.objective import grad_loss_alpha, grad_loss_beta, loss
-from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
+from mcbook.kernels.leave_out import (
+    LeaveOneOut,
+    cross_validate,
+    leave_one_out,
+    weights_and_inverse,
+)
+from mcbook.kernels.nystroem import (
+    Nystroem,
+    PivotedCholesky,
+    choose_inducing,
+    nystroem_basis,
+    pivoted_cholesky,
+)
+from mcbook.kernels.objective import (
+    grad_loss_alpha,
+    grad_loss_beta,
+    loss,
+)
+from mcbook.kernels.sharded import (
+    Shards,
+    add_up_sharded,
+    device_mesh,
+    fit_sharded,
+    shard_rows,
+    sharded_product,
+)
+from mcbook.kernels.solve import (
+    KernelRidge,
+    Solution,
+    fit,
+    predict,
+    ridge_dual,
+    ridge_primal,
+    solve,
+)
 from mcbook.kernels.spectrum import (
     LamPath,
     Spectrum,
@@ -60,20 +93,6 @@ from mcbook.kernels.spectrum import (
     shrinkage,
     smoother_matrix,
     spectrum,
-from mcbook.kernels.nystroem import (
-    Nystroem,
-    PivotedCholesky,
-    choose_inducing,
-    nystroem_basis,
-    pivoted_cholesky,
-)
-from mcbook.kernels.sharded import (
-    Shards,
-    add_up_sharded,
-    device_mesh,
-    fit_sharded,
-    shard_rows,
-    sharded_product,
 )
 from mcbook.kernels.streamed import (
     FeatureRidge,
@@ -86,7 +105,11 @@ from mcbook.kernels.streamed import (
     ridge_from_sums,
     stream_rows,
 )
-from mcbook.kernels.tune import Step, Tuning, tune
+from mcbook.kernels.tune import (
+    Step,
+    Tuning,
+    tune,
+)
 from mcbook.kernels.validation import (
     Split,
     TunedWidths,
@@ -103,8 +126,8 @@ __all__ = [
     "MATERN12",
     "MATERN32",
     "MATERN52",
-    "EnergyForces",
     "Conjugate",
+    "EnergyForces",
     "FeatureRidge",
     "Fourier",
     "IterativeRidge",
@@ -123,23 +146,23 @@ __all__ = [
     "Sums",
     "TunedWidths",
     "Tuning",
+    "ValidationGradient",
+    "add_up",
+    "add_up_sharded",
     "block_energy_energy",
     "block_energy_force",
     "block_force_force",
+    "choose_inducing",
+    "choose_lam",
+    "conjugate_gradients",
     "cross_validate",
+    "device_mesh",
+    "draw_fourier",
     "effective_dof",
     "energy_force_matrix",
     "evidence_loss",
     "fit",
     "fit_energy_forces",
-    "ValidationGradient",
-    "add_up",
-    "add_up_sharded",
-    "choose_inducing",
-    "choose_lam",
-    "conjugate_gradients",
-    "device_mesh",
-    "draw_fourier",
     "fit_iterative",
     "fit_sharded",
     "fit_streamed",
@@ -150,12 +173,12 @@ __all__ = [
     "judge_evidence",
     "judge_loo",
     "kernel_matrix",
+    "kernel_product",
     "lam_from_noise",
     "lam_path",
     "leave_one_out",
     "loo_loss",
     "loss",
-    "kernel_product",
     "low_rank_preconditioner",
     "median_width",
     "mse_from_sums",
@@ -167,9 +190,9 @@ __all__ = [
     "ridge_dual",
     "ridge_from_sums",
     "ridge_primal",
-    "shrinkage",
     "shard_rows",
     "sharded_product",
+    "shrinkage",
     "signal_variance",
     "smoother_matrix",
     "solve",

@@ -14,14 +14,10 @@ Symbols    mu eigenvalues, V or W eigenvectors; S the smoother; the rest as in `
 from typing import Any, NamedTuple
 
 import numpy as np
-<<<<<<< HEAD
 from scipy.linalg import eigh
 from scipy.optimize import minimize_scalar
-=======
-from scipy.linalg import eigh, qr_multiply
->>>>>>> kernels-scale
 
-from mcbook.kernels._checks import block, gram
+from mcbook.kernels._checks import block, gram, ridge, survives, targets
 
 LAMS = tuple(10.0**e for e in np.arange(-10, 2.25, 0.25))
 
