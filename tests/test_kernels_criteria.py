@@ -1,14 +1,18 @@
 """Gradients of the leave-one-out error and of the evidence; tuning; what lam means."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from kernel_problems import ALL, WIDTHS, close, every_kernel, problem
+from kernel_problems import WIDTHS, close, every_kernel, problem
 from scipy.stats import multivariate_normal
 
 from mcbook import kernels
 from mcbook.calculus import check_grad
+
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
 
 LAM = 0.1
 JUDGES = {"loo": kernels.judge_loo, "evidence": kernels.judge_evidence}
@@ -17,7 +21,8 @@ judges = pytest.mark.parametrize("judge", ["loo", "evidence"])
 
 def kernel_jax(X, sigma, kernel):
     """K by broadcasting, for JAX to differentiate; the diagonal is set, as sqrt has no slope at 0."""
-    D = (X[:, None, :] - X[None, :, :]) / sigma
+    A = X / jnp.broadcast_to(sigma, X.shape)
+    D = A[:, None, :] - A[None, :, :]
     s = jnp.abs(D).sum(-1) if kernel.metric == "cityblock" else (D**2).sum(-1)
     one = jnp.eye(len(X), dtype=bool)
     return jnp.where(one, 1.0, kernel.phi(jnp.where(one, 1.0, s)))
@@ -53,7 +58,9 @@ def claimed(X, y, P, kernel, sigma, judge, lam=LAM):
 
 
 @judges
-@every_kernel
+@pytest.mark.parametrize(
+    "kernel", [kernels.GAUSSIAN, kernels.LAPLACIAN, kernels.MATERN52], ids=lambda k: k.name
+)
 @pytest.mark.parametrize("sigma", [1.3, WIDTHS], ids=["one width", "a width per feature"])
 def test_judges_and_their_gradients(judge, kernel, sigma, rng):
     X, y, P = problem(rng)
@@ -149,7 +156,7 @@ def test_wrong_evidence_gradients_are_caught(wrong, rng):
 
 
 def judge_wrong(G, K, y, P, judge, rng):
-    """A wrong gradient in C, taken on to (log sigma, log lam), must fail the test that the right one passes."""
+    """A wrong gradient in C must fail, even loosely, the test that the right one passes."""
     C = jnp.asarray(K + LAM * np.eye(len(K)))
     reference = np.asarray(grad_of_C(C, y, P, judge))
     with pytest.raises(AssertionError):
@@ -168,17 +175,16 @@ def test_vjp_of_the_kernel_matrix(kernel, sigma, rng):
 
     G = kernels.vjp_kernel_matrix_log_sigma(X + 1e3, K_bar, kernel=kernel, sigma=sigma)
     assert G.shape == np.shape(sigma)
-    reference = jax.grad(lambda t: (K_bar * kernel_jax(jnp.asarray(X), jnp.exp(t), kernel)).sum())(
-        jnp.log(sigma)
-    )
-    close(G, reference, 1e-10)
-    check_grad(f, np.atleast_1d(G), np.atleast_1d(np.log(sigma)), rng=rng, rtol=1e-7) if np.ndim(
-        sigma
-    ) else None
+
+    def f_jax(log_sigma):
+        return (K_bar * kernel_jax(jnp.asarray(X), jnp.exp(log_sigma), kernel)).sum()
+
+    close(G, jax.grad(f_jax)(jnp.log(sigma)), 1e-10)
+    check_grad(f, G, np.log(sigma), rng=rng, rtol=1e-7)
 
 
 def test_evidence_is_the_gaussian_density(rng):
-    """Without P it is -log of a multivariate normal density at the best variance, and that variance is best."""
+    """Without P it is -log of a multivariate normal density at the best variance, which is best."""
     X, y, _ = problem(rng, q=0)
     K = kernels.kernel_matrix(X, sigma=1.0)
     C = K + LAM * np.eye(len(K))
@@ -226,7 +232,7 @@ def test_tuning_finds_a_stationary_point_no_grid_beats(judge, rng):
     found = kernels.tune(X, y, P=P, judge=judge, lam_bounds=(1e-6, 10.0))
     assert found.converged
     assert found.value == min(step.value for step in found.steps)
-    value, G = claimed(X, y, P, kernels.GAUSSIAN, found.sigma, judge, found.lam)
+    value = claimed(X, y, P, kernels.GAUSSIAN, found.sigma, judge, found.lam)[0]
     assert value == pytest.approx(found.value, rel=1e-12)
     for sigma in np.geomspace(found.sigma / 4, found.sigma * 4, 7):
         for lam in np.geomspace(1e-5, 1, 6):
@@ -297,13 +303,13 @@ def test_degrees_of_freedom_run_from_q_to_n(rng):
     X, _, P = problem(rng)
     K = kernels.kernel_matrix(X, sigma=0.7)
     dof = [kernels.effective_dof(K, lam=lam, P=P) for lam in (1e-13, 1e-3, 1e-1, 1e1, 1e12)]
-    assert all(a > b for a, b in zip(dof, dof[1:], strict=False))
+    assert all(a > b for a, b in pairwise(dof))
     assert dof[0] == pytest.approx(len(K), abs=1e-3)
     assert dof[-1] == pytest.approx(2, abs=1e-3)
 
 
 def test_lam_is_a_noise_variance(rng):
-    """Data drawn with noise²/signal² = lam: over many draws the evidence is lowest, in the mean, at that lam."""
+    """Data drawn with noise²/signal² = lam: in the mean over draws the evidence is lowest there."""
     X = rng.uniform(-1, 1, size=(60, 1))
     K = kernels.kernel_matrix(X, sigma=0.3)
     truth = kernels.lam_from_noise(0.4, 2.0)
@@ -318,16 +324,40 @@ def test_lam_is_a_noise_variance(rng):
 @pytest.mark.parametrize("q", [0, 2])
 def test_the_path_over_lam_is_leave_one_out_for_each(q, rng):
     X, y, P = problem(rng, q=q)
+    y = y + rng.normal(size=len(y))  # noise enough that the best lam lies inside
     K = kernels.kernel_matrix(X, sigma=0.7)
-    path = kernels.lam_path(K, y, P=P, lams=np.geomspace(1e-6, 10, 15))
+    path = kernels.lam_path(K, y, P=P, lams=np.geomspace(1e-6, 1e4, 15))
     for lam, rmse in zip(path.lams, path.rmse, strict=True):
         assert rmse == pytest.approx(kernels.leave_one_out(K, y, lam=lam, P=P).rmse, rel=1e-9)
     assert path.best_rmse == pytest.approx(kernels.leave_one_out(K, y, lam=path.lam, P=P).rmse, rel=1e-9)
     assert path.best_rmse <= path.rmse.min()
-    assert not path.at_edge
+    assert path.at_edge == (np.argmin(path.rmse) in (0, 14))
     both = kernels.lam_path(K, np.column_stack([y, y]), P=P, lams=path.lams)
     close(both.rmse, path.rmse, 1e-12)
 
 
-def test_every_kernel_is_judged():
-    assert {k.name for k in ALL} == set(kernels.KERNELS)
+# bad input
+
+REFUSED = {
+    "judge": (lambda X, y: kernels.tune(X, y, judge="grid"), "judge must be one of"),
+    "groups": (lambda X, y: kernels.tune(X, y, groups=[0, 1]), "groups must be"),
+    "bounds": (lambda X, y: kernels.tune(X, y, lam_bounds=(0, 1)), "lam_bounds must be"),
+    "widths without groups": (lambda X, y: kernels.tune(X, y, sigma=[1.0, 1.0, 1.0]), "pass groups"),
+    "one sample": (lambda X, y: kernels.tune(X[:1], y[:1]), "at least 2"),
+    "all rows equal": (lambda X, y: kernels.tune(0 * X, y), "rows that differ"),
+    "two targets": (lambda X, y: kernels.judge_loo(X, X, sigma=1, lam=1), "y must be"),
+    "K_bar": (lambda X, y: kernels.vjp_kernel_matrix_log_sigma(X, np.eye(3), sigma=1), "K's shape"),
+    "y in P": (lambda X, y: kernels.judge_evidence(X, 0 * y, sigma=1, lam=1), "span of P"),
+    "lams": (lambda X, y: kernels.lam_path(X @ X.T, y, lams=[1.0, 0.1]), "ascending"),
+    "indefinite": (lambda X, y: kernels.spectrum(-X @ X.T), "no kernel matrix"),
+    "no shrinkage": (lambda X, y: kernels.shrinkage([0.0, 1.0], 0.0), "give lam > 0"),
+    "noise": (lambda X, y: kernels.lam_from_noise(-1, 1), "noise ≥ 0"),
+    "lost column": (lambda X, y: kernels.loo_loss(X @ X.T, y, lam=1, P=np.eye(30)[:, :1]), "loses rank"),
+}
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_is_refused_by_name(call, words, rng):
+    X, y, _ = problem(rng)
+    with pytest.raises(ValueError, match=words):
+        call(X, y)

@@ -12,6 +12,8 @@ from sklearn.kernel_ridge import KernelRidge
 from mcbook import kernels
 from mcbook.kernels import _distances
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 
 def saddle(K, y, P, lam):
     """alpha and beta from the full saddle system, by LU: the oracle of every solve."""
@@ -253,3 +255,122 @@ def test_forgetting_the_block_in_leave_one_out_is_wrong(rng):
     fixed = alpha / np.diagonal(np.linalg.inv(K + 0.02 * np.eye(len(K))))
     with pytest.raises(AssertionError):
         close(fixed, kernels.leave_one_out(K, y, lam=0.02, P=P).residuals, 1e-3)
+
+
+# bad input
+
+
+def good(rng):
+    X, y, P = problem(rng)
+    return {"X": X, "y": y, "P": P, "sigma": 1.0, "lam": 0.1}
+
+
+def with_nan(A):
+    A = np.array(A, dtype=float)
+    A[(3,) + (0,) * (A.ndim - 1)] = np.nan
+    return A
+
+
+FIT = {
+    "X not 2-D": (lambda g: {"X": g["X"][:, 0]}, "X must be"),
+    "no rows": (lambda g: {"X": g["X"][:0], "y": g["y"][:0], "P": None}, "X holds 0 sample"),
+    "one row": (lambda g: {"X": g["X"][:1], "y": g["y"][:1], "P": None}, "at least 2"),
+    "no features": (lambda g: {"X": g["X"][:, :0]}, "X must be"),
+    "NaN in X": (
+        lambda g: {"X": with_nan(g["X"])},
+        r"the first at \(3, 0\)",
+    ),
+    "words in X": (lambda g: {"X": g["X"].astype(str)}, "real numbers"),
+    "complex y": (lambda g: {"y": g["y"] + 0j}, "real numbers"),
+    "short y": (lambda g: {"y": g["y"][:-1]}, "y must be"),
+    "NaN in y": (lambda g: {"y": with_nan(g["y"])}, "y holds 1 NaN"),
+    "short P": (lambda g: {"P": g["P"][:-1]}, "P must be"),
+    "NaN in P": (lambda g: {"P": with_nan(g["P"])}, "P holds 1 NaN"),
+    "dependent P": (lambda g: {"P": g["P"][:, [0, 1, 1]]}, "has rank 2"),
+    "empty column": (lambda g: {"P": g["P"] * [1, 0]}, "column 1 is zero"),
+    "wide P": (lambda g: {"P": np.ones((30, 30))}, "q < n"),
+    "zero width": (lambda g: {"sigma": 0.0}, "sigma must be positive"),
+    "negative width": (lambda g: {"sigma": [1, -1, 1]}, "sigma must be positive"),
+    "too few widths": (lambda g: {"sigma": [1, 1]}, "sigma must be a number or"),
+    "negative lam": (lambda g: {"lam": -0.1}, "lam must be finite and not negative"),
+    "NaN lam": (lambda g: {"lam": np.nan}, "lam must be finite and not negative"),
+    "unknown kernel": (lambda g: {"kernel": "rbf"}, "kernel must be a Kernel or one of"),
+    "duplicate": (lambda g: {"X": g["X"][[*range(29), 4]], "lam": 0}, "row 29 equals row 4"),
+    "too wide": (lambda g: {"sigma": 1e4, "lam": 0.0}, "to working precision. Raise lam"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), FIT.values(), ids=FIT)
+def test_fit_refuses_by_name(change, words, rng):
+    given = good(rng)
+    given |= change(given)
+    with pytest.raises(ValueError, match=words):
+        kernels.fit(given.pop("X"), given.pop("y"), **given)
+
+
+MATRIX = {
+    "not square": (lambda K, P: {"K": K[:-1]}, "K must be square"),
+    "not symmetric": (lambda K, P: {"K": K + np.triu(K, 1)}, "K must be symmetric"),
+    "NaN": (lambda K, P: {"K": with_nan(K)}, "K holds 1 NaN"),
+    "one sample": (lambda K, P: {"K": K[:1, :1]}, "K holds 1 sample"),
+    "indefinite": (lambda K, P: {"K": -K}, "singular: row 0"),
+    "singular": (lambda K, P: {"K": np.ones_like(K), "lam": 0}, "singular: row 1"),
+    "one-sample column": (lambda K, P: {"P": np.eye(30)[:, :1]}, "without sample or fold 0 P loses rank"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), MATRIX.values(), ids=MATRIX)
+def test_closed_forms_refuse_by_name(change, words, rng):
+    X, y, P = problem(rng)
+    K = kernels.kernel_matrix(X, sigma=1.0)
+    given = {"K": K, "y": y, "P": P, "lam": 0.1} | change(K, P)
+    with pytest.raises(ValueError, match=words):
+        kernels.leave_one_out(given.pop("K"), given.pop("y"), **given)
+
+
+def test_folds_that_make_no_sense_are_refused(rng):
+    X, y, P = problem(rng)
+    K = kernels.kernel_matrix(X, sigma=1.0)
+    for folds in (np.zeros(30), np.arange(29)):
+        with pytest.raises(ValueError, match="two folds or more"):
+            kernels.cross_validate(K, y, lam=0.1, folds=folds, P=P)
+    rare = np.column_stack([P[:, 0], np.arange(30) < 3])  # an element that one fold alone contains
+    with pytest.raises(ValueError, match="fold 7 P loses rank"):
+        kernels.cross_validate(K, y, lam=0.1, folds=np.where(np.arange(30) < 5, 7, 8), P=rare)
+
+
+def test_predict_refuses_what_the_fit_has_not_seen(rng):
+    X, y, P = problem(rng)
+    model = kernels.fit(X, y, sigma=1.0, lam=0.1, P=P)
+    with pytest.raises(ValueError, match="3 features"):
+        kernels.predict(model, X[:, :2], P=P)
+    for wrong in (None, P[:-1], P[:, :1]):
+        with pytest.raises(ValueError, match="the columns of the fit"):
+            kernels.predict(model, X, P=wrong)
+    with pytest.raises(ValueError, match="columns of the fit"):
+        kernels.predict(kernels.fit(X, y, sigma=1.0, lam=0.1), X, P=P)
+
+
+def test_primal_and_dual_refuse_lam_zero(rng):
+    for ridge in (kernels.ridge_primal, kernels.ridge_dual):
+        with pytest.raises(ValueError, match="lam must be positive"):
+            ridge(rng.normal(size=(5, 3)), np.ones(5), lam=0.0)
+
+
+def test_float32_and_integers_are_computed_in_float64(rng):
+    X, y, P = problem(rng)
+    X32 = X.astype(np.float32)
+    one = kernels.fit(X32, y, sigma=1.0, lam=1e-6, P=P.astype(int))
+    assert one.alpha.dtype == np.float64
+    close(one.alpha, kernels.fit(X32.astype(float), y, sigma=1.0, lam=1e-6, P=P).alpha, 1e-15)
+
+
+def test_duplicates_are_welcome_once_there_is_noise(rng):
+    """Two measurements at one point are one measurement of their mean, with half the noise."""
+    X, y, _ = problem(rng, q=0)
+    twice = kernels.fit(np.vstack([X, X]), np.concatenate([y + 1, y - 1]), sigma=1.0, lam=0.2)
+    close(
+        kernels.predict(twice, X + 0.3),
+        kernels.predict(kernels.fit(X, y, sigma=1.0, lam=0.1), X + 0.3),
+        1e-11,
+    )

@@ -6,7 +6,7 @@ Blocks     with delta = x - z, in rows for the observations at x and columns for
            Cov(E, E)  = phi
            Cov(E, F)  = -∂k/∂z      =  2 phi' delta/sigma²
            Cov(F, E)  = -∂k/∂x      = -2 phi' delta/sigma²
-           Cov(F, F)  = ∂²k/∂x∂zᵀ   = -2 phi' I/sigma² - 4 phi'' delta deltaᵀ/sigma⁴: the two minus signs cancel
+           Cov(F, F)  = ∂²k/∂x∂zᵀ   = -2 phi' I/sigma² - 4 phi'' delta deltaᵀ/sigma⁴: two minus signs cancel
 Solver     C = K + diag(lam_energy, …, lam_force, …), C alpha + P beta = y, Pᵀalpha = 0: beta shifts energies
 Reference  solak2003, chmiela2017
 Symbols    X (n, d) points, m energies first, then the forces point by point: N = m + n d; delta (n, m, d)
@@ -88,8 +88,8 @@ def fit_energy_forces(
     force: Any = None,
     kernel: Any = "gaussian",
     sigma: Any,
-    lam_energy: float = 1e-8,
-    lam_force: float = 1e-8,
+    lam_energy: Any = 1e-8,
+    lam_force: Any = 1e-8,
 ) -> EnergyForces:
     """Fit energies (n,), forces (n, d) = -∇E, or both, at X (n, d).
 

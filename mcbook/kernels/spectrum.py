@@ -64,7 +64,7 @@ def spectrum(K: Any, *, P: Any = None) -> Spectrum:
     return Spectrum(np.maximum(mu, 0.0), W)
 
 
-def shrinkage(mu: Any, lam: float) -> np.ndarray:
+def shrinkage(mu: Any, lam: Any) -> np.ndarray:
     """mu/(mu + lam): what is left of y along each eigenvector.  lam > 0, or mu > 0."""
     mu, lam = np.asarray(mu, dtype=float), ridge(lam)
     if lam == 0 and not (mu > 0).all():
@@ -72,22 +72,23 @@ def shrinkage(mu: Any, lam: float) -> np.ndarray:
     return mu / (mu + lam)
 
 
-def smoother_matrix(K: Any, *, lam: float, P: Any = None) -> np.ndarray:
+def smoother_matrix(K: Any, *, lam: Any, P: Any = None) -> np.ndarray:
     """S (n, n), symmetric, with S y the fit at the training points: S = I - lam B; without P it is K C⁻¹.
 
-    P is reproduced, S P = P; an eigenvector w_j beside it is shrunk by mu_j/(mu_j + lam).  Raises ValueError as `spectrum` does.
+    P is reproduced, S P = P; an eigenvector w_j beside it is shrunk by mu_j/(mu_j + lam).
+    Raises ValueError as `spectrum` does.
     """
     mu, W = spectrum(K, P=P)
     return np.eye(len(W)) - (W * (1 - shrinkage(mu, lam))) @ W.T
 
 
-def effective_dof(K: Any, *, lam: float, P: Any = None) -> float:
+def effective_dof(K: Any, *, lam: Any, P: Any = None) -> float:
     """tr S = q + Σ mu/(mu + lam): how many numbers the fit could choose freely, between q and n."""
     mu, W = spectrum(K, P=P)
     return float(shrinkage(mu, lam).sum()) + len(W) - len(mu)
 
 
-def lam_from_noise(noise: float, signal: float) -> float:
+def lam_from_noise(noise: Any, signal: Any) -> float:
     """lam = (noise/signal)², two standard deviations in units of y: a pure number, for k(x, x) = 1.
 
     Raises ValueError unless noise ≥ 0 and signal > 0, both finite.
@@ -111,7 +112,7 @@ def lam_path(K: Any, y: Any, *, P: Any = None, lams: Any = LAMS) -> LamPath:
     modes = spectrum(K, P=P)
     z, squares = modes.W.T @ y, modes.W**2
 
-    def rmse(log_lam: float) -> float:
+    def rmse(log_lam: Any) -> float:
         return _loo_rmse(modes, z, squares, float(np.exp(log_lam)))
 
     errors = np.array([rmse(t) for t in np.log(lams)])
@@ -123,7 +124,7 @@ def lam_path(K: Any, y: Any, *, P: Any = None, lams: Any = LAMS) -> LamPath:
     return LamPath(lams, errors, *best, at_edge=k in (0, len(lams) - 1))
 
 
-def _loo_rmse(modes: Spectrum, z: np.ndarray, squares: np.ndarray, lam: float) -> float:
+def _loo_rmse(modes: Spectrum, z: np.ndarray, squares: np.ndarray, lam: Any) -> float:
     inverse = 1 / (modes.mu + lam)
     alpha, b = modes.W @ (z.T * inverse).T, squares @ inverse
     return float(np.sqrt(np.mean((alpha.T / b) ** 2)))
