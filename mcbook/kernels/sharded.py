@@ -149,7 +149,8 @@ def add_up_sharded(basis: Nystroem, X: Any, y: Any, *, mesh: Mesh, tile: int = T
     Y = _deal(y, len(shards.A), mesh)
     Z, L = _everywhere(basis.Z / basis.sigma, mesh), _everywhere(basis.L, mesh)
     sums = _sharded_sums(shards.A, shards.live, Y, Z, L, kernel=basis.kernel, tile=shards.tile, mesh=mesh)
-    return Sums(*(np.array(s, dtype=float) for s in sums), len(X))
+    G, M, s = (np.array(part, dtype=float) for part in sums)
+    return Sums(G, M, s, len(X))
 
 
 @partial(jax.jit, static_argnames=("kernel", "tile", "mesh"))
@@ -254,7 +255,8 @@ def _preconditioner(A, live, inducing, lam, kernel, mesh):
     """V ↦ (F Fᵀ + lam I)⁻¹V, F (n, m) by rows on the devices, FᵀF + lam I (m, m) on each of them."""
     if inducing is None:
         return lambda V: V
-    F = live * _features(A, *inducing, kernel)
+    Z, L = inducing
+    F = live * _features(A, Z, L, kernel)
     inner = jax.lax.with_sharding_constraint(F.T @ F, NamedSharding(mesh, Spec()))
     factor = cho_factor(inner + lam * jnp.eye(len(inner)), lower=True)
     return lambda V: (V - F @ cho_solve(factor, F.T @ V)) / lam

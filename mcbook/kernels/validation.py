@@ -124,8 +124,8 @@ def tune_widths(
     """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor².
 
     The widths move together first, then one by one: from a start far off, single widths are easily sent
-    out of reach.  `together` leaves it at the first.  Stops when a step gains less than a fraction tol of log V; an
-    evaluation costs O((n + n_v) m²).
+    out of reach.  `together` leaves it at the first.  Stops when a step gains less than a fraction tol of
+    log V; an evaluation costs O((n + n_v) m²).
     Raises ValueError for starts that are not positive, or factor ≤ 1.
     """
     d = part.X.shape[1]
