@@ -7,7 +7,7 @@ Precondition  Π = F Fᵀ + lam I with F (n, m) of low rank:  Π⁻¹ = (I - F (
 Rate       the error falls by (√c - 1)/(√c + 1) per step, c the condition number of Π^-½ C Π^-½;
            F = 0 gives c ≤ 1 + ‖K‖/lam, and K - F Fᵀ ≽ 0 gives c ≤ 1 + ‖K - F Fᵀ‖/lam
 Block      C alpha + P beta = y, Pᵀalpha = 0: C⁻¹[y P] in one run, beta = (PᵀC⁻¹P)⁻¹PᵀC⁻¹y
-References hestenes1952, woodbury1950, wang2019 (exact Gaussian processes this way), rudi2017
+References hestenes1952, rudi2017
 Symbols    X (n, d), V (n, k), y (n,) or (n, k), F (n, m), P (n, q), alpha, beta
 """
 

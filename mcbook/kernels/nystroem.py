@@ -5,7 +5,7 @@ Features   phi(x) = L⁻¹ k(Z, x),  K_mm = L Lᵀ:   phi(x)·phi(z) = k(x, Z) K
 Error      k(x, x) - ‖phi(x)‖² ≥ 0 is what the values at Z leave open of f(x) (a Schur complement)
 Choice     greedy: the next point is the one that is least explained so far = Cholesky with pivoting
 Exact      m = n gives back kernel ridge regression
-References williams2001, fine2001 (pivoted Cholesky), smola2000 (greedy)
+References williams2001, fine2001 (pivoted Cholesky)
 Symbols    X (n, d), Z (m, d), K_nm, K_mm, L (m, m), Phi (n, m)
 """
 

@@ -5,7 +5,6 @@ Sums       G = Σ f_i f_iᵀ,  M = Σ f_i y_iᵀ,  s = Σ y_i²,   f_i = [phi(x_
 Solution   (G + lam D) [w; c] = M,   D = diag(1, …, 1, 0): the constant is not penalised
 Error      Σ (y - f·w)² = s - 2 wᵀM + wᵀG w: from the sums too, so a second lam costs no second walk
 Memory     (m + 1)² and a block of rows per thread, whatever n
-References hoerl1970
 Symbols    Phi (b, m) a block's features, G `gram`, M `moment`, s `square`
 """
 

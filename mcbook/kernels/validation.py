@@ -7,7 +7,7 @@ Gradient   dV = ⟨r aᵀ/n_v, dK_vm⟩ + ⟨e uᵀ - (K_nm u) aᵀ, dK_nm⟩ - 
 Widths     dK = Σ_k K ∘ (x_k - z_k)²/sigma_k² dlog sigma_k; the cotangents are of rank one, so K times
            2 d + 1 columns is all that is needed: no further n x m matrix is formed
 Solver     L-BFGS on log V in the coordinates (log sigma, log lam)
-References pedregosa2016 (hypergradients), foo2007, zhu1997 (L-BFGS-B)
+References pedregosa2016
 Symbols    X (n, d), y to fit; X_v, y_v to validate; A, Z rows over sigma; a, u (m,)
 
 The Gaussian kernel; targets are centred by the mean of y.  Derived: book/learning/kernels.
