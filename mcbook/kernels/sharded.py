@@ -22,6 +22,7 @@ import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
+from jaxtyping import Float
 
 from mcbook.kernels._checks import block, named_kernel, points, ridge, targets, widths
 from mcbook.kernels.functions import KERNELS, Kernel
@@ -30,6 +31,7 @@ from mcbook.kernels.nystroem import Nystroem, nystroem_basis
 from mcbook.kernels.solve import KernelRidge
 from mcbook.kernels.streamed import Sums
 
+Array = Any
 ROWS = "rows"
 TILE = 512  # rows of a tile on a device
 
@@ -79,7 +81,7 @@ def _everywhere(x: Any, mesh: Mesh) -> jax.Array:
     return jax.make_array_from_callback(x.shape, NamedSharding(mesh, Spec()), lambda index: x[index])
 
 
-def _kernel(A: jax.Array, B: jax.Array, kernel: Kernel) -> jax.Array:
+def _kernel(A: Float[Array, "a d"], B: Float[Array, "b d"], kernel: Kernel) -> Float[Array, "a b"]:
     """k (a, b) between rows over their widths.  Differences where phi has a corner at 0: exact there."""
     if kernel.name == "gaussian":
         S = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2 * A @ B.T
@@ -134,7 +136,9 @@ def sharded_product(shards: Shards, V: Any, *, kernel: Any = "gaussian") -> np.n
     return np.asarray(out)[: shards.n].reshape(V.shape)
 
 
-def _features(A: jax.Array, Z: jax.Array, L: jax.Array, kernel: Kernel) -> jax.Array:
+def _features(
+    A: Float[Array, "n d"], Z: Float[Array, "m d"], L: Float[Array, "m m"], kernel: Kernel
+) -> Float[Array, "n m"]:
     """Phi = K_nm L⁻ᵀ for rows and inducing points over their widths."""
     return solve_triangular(L, _kernel(A, Z, kernel).T, lower=True).T
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
@@ -104,7 +105,7 @@ def _plus(total: Sums | None, basis: Basis, X: Any, y: Any) -> Sums:
     return Sums(G, M, s, n + b)
 
 
-def ridge_from_sums(sums: Sums, *, lam: float) -> np.ndarray:
+def ridge_from_sums(sums: Sums, *, lam: float) -> Float[np.ndarray, "p k"]:
     """[w; c] (m + 1, k) = (G + lam D)⁻¹M.
 
     Raises ValueError when lam ≤ 0 (features may be redundant) or too small for the sums' own rounding.
@@ -123,7 +124,7 @@ def ridge_from_sums(sums: Sums, *, lam: float) -> np.ndarray:
     return cho_solve(factor, sums.moment)
 
 
-def mse_from_sums(sums: Sums, w: np.ndarray) -> np.ndarray:
+def mse_from_sums(sums: Sums, w: Float[np.ndarray, "p k"]) -> Float[np.ndarray, " k"]:
     """Mean squared error (k,) of the weights [w; c] (m + 1, k) on the rows behind the sums."""
     error = sums.square - 2 * (w * sums.moment).sum(0) + (w * (sums.gram @ w)).sum(0)
     return np.maximum(error, 0) / sums.n

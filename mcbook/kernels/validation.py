@@ -16,6 +16,7 @@ The Gaussian kernel; targets are centred by the mean of y.  Derived: book/learni
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
@@ -90,7 +91,7 @@ def validation_gradient(part: Split, *, sigma: Any, lam: float) -> ValidationGra
     return ValidationGradient(float(r @ r) / (2 * len(r)), grad, -lam * float(u @ (K_mm @ a)))
 
 
-def _solver(K: np.ndarray, L: np.ndarray, lam: float):
+def _solver(K: Float[np.ndarray, "n m"], L: Float[np.ndarray, "m m"], lam: float):
     """b ↦ H⁻¹b with H = L (PhiᵀPhi + lam I) Lᵀ, Phi = K L⁻ᵀ: whitened, so that lam stays in sight of eps."""
     Phi_T = solve_triangular(L, K.T, lower=True, check_finite=False)
     C = Phi_T @ Phi_T.T
@@ -104,7 +105,13 @@ def _solver(K: np.ndarray, L: np.ndarray, lam: float):
     return solve
 
 
-def _pull(left: np.ndarray, K: np.ndarray, right: np.ndarray, A: np.ndarray, Z: np.ndarray) -> np.ndarray:
+def _pull(
+    left: Float[np.ndarray, " n"],
+    K: Float[np.ndarray, "n m"],
+    right: Float[np.ndarray, " m"],
+    A: Float[np.ndarray, "n d"],
+    Z: Float[np.ndarray, "m d"],
+) -> Float[np.ndarray, " d"]:
     """Σ_ij left_i K_ij right_j (A_ik - Z_jk)² for every feature k, (d,): the pullback of left rightᵀ."""
     columns = right[:, None] * np.concatenate([np.ones((len(Z), 1)), Z, Z * Z], axis=1)
     K0, K1, K2 = np.split(K @ columns, [1, 1 + Z.shape[1]], axis=1)
