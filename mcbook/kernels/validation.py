@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from mcbook.kernels._checks import points, ridge, targets, widths
 from mcbook.kernels._distances import distances
@@ -145,9 +146,10 @@ def tune_widths(
     one_width[0, :-1] = one_width[1, -1] = 1
     losses: list[float] = []
     coarse = tol if together else 100 * tol
-    run = _descend(part, start, one_width, np.zeros(2), reach[-2:], max_iter, coarse, losses)
-    if not together:
-        run = _descend(part, start, np.eye(d + 1), run.x @ one_width, reach, max_iter, tol, losses)
+    with threadpool_limits(1):  # the products are small: threads of BLAS would wait for each other
+        run = _descend(part, start, one_width, np.zeros(2), reach[-2:], max_iter, coarse, losses)
+        if not together:
+            run = _descend(part, start, np.eye(d + 1), run.x @ one_width, reach, max_iter, tol, losses)
     best = np.exp(start + run.x @ (one_width if together else np.eye(d + 1)))
     return TunedWidths(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
 
