@@ -29,13 +29,14 @@ rng = np.random.default_rng(7)
 X, Y = rng.uniform(-1, 1, ({N}, 3)), rng.normal(size=({N}, 2))
 mesh = kernels.device_mesh()
 settings = dict(mesh=mesh, tile={TILE})
-fit = kernels.fit_sharded(X, Y, sigma=0.8, lam=0.05, Z=X[:20], tol=1e-12, **settings)
+fit = kernels.fit_sharded(X, Y, sigma=0.8, lam=0.05, Z=X[:20], P=np.ones(({N}, 1)), tol=1e-12, **settings)
 sums = kernels.add_up_sharded(kernels.nystroem_basis(X[:20], sigma=0.8), X, Y, **settings)
 shards = kernels.shard_rows(X, sigma=[0.5, 1.0, 2.0], **settings)
 product = kernels.sharded_product(shards, Y, kernel="matern52")
 if process == 0:
-    np.savez(out, alpha=fit.model.alpha, converged=fit.run.converged, gram=sums.gram, moment=sums.moment,
-             square=sums.square, product=product, devices=mesh.size, processes=jax.process_count())
+    np.savez(out, alpha=fit.model.alpha, beta=fit.model.beta, converged=fit.run.converged,
+             gram=sums.gram, moment=sums.moment, square=sums.square, product=product,
+             devices=mesh.size, processes=jax.process_count())
 """
 
 
@@ -85,8 +86,9 @@ def test_the_answer_does_not_depend_on_the_devices(processes, devices, tmp_path)
         assert answer["devices"] == processes * devices
         assert answer["processes"] == processes
         assert answer["converged"]
-        exact = kernels.fit(X, Y, sigma=0.8, lam=0.05)
+        exact = kernels.fit(X, Y, sigma=0.8, lam=0.05, P=np.ones((N, 1)))
         np.testing.assert_allclose(answer["alpha"], exact.alpha, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(answer["beta"], exact.beta, rtol=0, atol=1e-8)
         K = kernels.kernel_matrix(X, kernel="matern52", sigma=[0.5, 1.0, 2.0])
         np.testing.assert_allclose(answer["product"], K @ Y, rtol=0, atol=1e-12)
         sums = kernels.add_up(kernels.nystroem_basis(X[:20], sigma=0.8), kernels.stream_rows(X, Y))

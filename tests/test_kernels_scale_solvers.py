@@ -90,9 +90,6 @@ def test_an_exact_preconditioner_needs_one_step(rng):
 
 def test_not_converging_and_not_definite_are_data(rng):
     C, b = spd(rng), rng.normal(size=60)
-    one = kernels.tune_widths(part, sigma=1.5, lam=0.1, together=True)
-    assert np.ptp(one.sigma) == 0
-    assert run.losses.min() < one.losses.min() < start.loss
     early = kernels.conjugate_gradients(lambda V: C @ V, b, max_iter=3)
     assert not early.converged
     assert early.iterations == 3

@@ -13,6 +13,7 @@ Symbols    X (n, d), Ω omega (d, m/2), Phi (n, m)
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcbook.kernels._checks import named_kernel, points, widths
 from mcbook.kernels.functions import KERNELS
@@ -29,7 +30,7 @@ class Fourier(NamedTuple):
     def m(self) -> int:
         return 2 * self.omega.shape[1]
 
-    def __call__(self, X: Any) -> np.ndarray:
+    def __call__(self, X: Any) -> Float[np.ndarray, "n m"]:
         """Phi (n, m) of X (n, d).  Raises ValueError for other features than the draw's, or NaN."""
         A = points(X, "X", d=len(self.omega)).astype(self.omega.dtype, copy=False) @ self.omega
         Phi = np.concatenate([np.cos(A), np.sin(A)], axis=1)
@@ -77,7 +78,7 @@ def _per_width(omega: np.ndarray, sigma: np.ndarray, dtype: Any) -> Fourier:
     return Fourier((omega / np.broadcast_to(sigma, len(omega))[:, None]).astype(dtype))
 
 
-def _orthogonal(d: int, count: int, rng: np.random.Generator) -> np.ndarray:
+def _orthogonal(d: int, count: int, rng: np.random.Generator) -> Float[np.ndarray, "{d} {count}"]:
     """(d, count): orthonormal bases, d columns at a time, with the lengths of Gaussian vectors."""
     blocks = []
     for _ in range(-(-count // d)):

@@ -7,7 +7,7 @@ Precondition  Π = F Fᵀ + lam I with F (n, m) of low rank:  Π⁻¹ = (I - F (
 Rate       the error falls by (√c - 1)/(√c + 1) per step, c the condition number of Π^-½ C Π^-½;
            F = 0 gives c ≤ 1 + ‖K‖/lam, and K - F Fᵀ ≽ 0 gives c ≤ 1 + ‖K - F Fᵀ‖/lam
 Block      C alpha + P beta = y, Pᵀalpha = 0: C⁻¹[y P] in one run, beta = (PᵀC⁻¹P)⁻¹PᵀC⁻¹y
-References hestenes1952, woodbury1950, wang2019 (exact Gaussian processes this way), rudi2017
+References hestenes1952, rudi2017
 Symbols    X (n, d), V (n, k), y (n,) or (n, k), F (n, m), P (n, q), alpha, beta
 """
 
@@ -167,6 +167,17 @@ def _report(product, X, B, size, residuals, tol, definite) -> Conjugate:
     return Conjugate(X, residuals, true, steps, converged, message)
 
 
+def solve_with_block(
+    product: Map, y: np.ndarray, P: np.ndarray, *, precondition: Map | None, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, Conjugate]:
+    """alpha and beta of C alpha + P beta = y, Pᵀalpha = 0 from one run on [y P]; y and P are checked."""
+    B = np.concatenate([y.reshape(len(y), -1), P], axis=1)
+    run = conjugate_gradients(product, B, precondition=precondition, tol=tol, max_iter=max_iter)
+    C_y, C_P = np.split(run.solution, [B.shape[1] - P.shape[1]], axis=1)
+    beta = np.linalg.solve(P.T @ C_P, P.T @ C_y)
+    return (C_y - C_P @ beta).reshape(y.shape), beta.reshape(-1, *y.shape[1:]), run
+
+
 def fit_iterative(
     X: Any,
     y: Any,
@@ -194,13 +205,7 @@ def fit_iterative(
     if rank:
         F = pivoted_cholesky(X, min(rank, len(X)), kernel=kernel, sigma=sigma).F
         precondition = low_rank_preconditioner(F, lam=lam)
-    B = np.concatenate([y.reshape(len(y), -1), P], axis=1)
-    run = conjugate_gradients(
-        lambda V: K(V) + lam * V, B, precondition=precondition, tol=tol, max_iter=max_iter
+    alpha, beta, run = solve_with_block(
+        lambda V: K(V) + lam * V, y, P, precondition=precondition, tol=tol, max_iter=max_iter
     )
-    C_y, C_P = np.split(run.solution, [B.shape[1] - P.shape[1]], axis=1)
-    beta = np.linalg.solve(P.T @ C_P, P.T @ C_y)
-    alpha = (C_y - C_P @ beta).reshape(y.shape)
-    return IterativeRidge(
-        KernelRidge(alpha, beta.reshape(-1, *y.shape[1:]), X, kernel, sigma, float(lam)), run
-    )
+    return IterativeRidge(KernelRidge(alpha, beta, X, kernel, sigma, float(lam)), run)

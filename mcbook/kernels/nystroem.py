@@ -5,13 +5,14 @@ Features   phi(x) = L⁻¹ k(Z, x),  K_mm = L Lᵀ:   phi(x)·phi(z) = k(x, Z) K
 Error      k(x, x) - ‖phi(x)‖² ≥ 0 is what the values at Z leave open of f(x) (a Schur complement)
 Choice     greedy: the next point is the one that is least explained so far = Cholesky with pivoting
 Exact      m = n gives back kernel ridge regression
-References williams2001, fine2001 (pivoted Cholesky), smola2000 (greedy)
+References williams2001, fine2001 (pivoted Cholesky)
 Symbols    X (n, d), Z (m, d), K_nm, K_mm, L (m, m), Phi (n, m)
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import lapack, solve_triangular
 
 from mcbook.kernels._checks import named_kernel, points, widths
@@ -42,7 +43,7 @@ class Nystroem(NamedTuple):
     def m(self) -> int:
         return len(self.Z)
 
-    def __call__(self, X: Any) -> np.ndarray:
+    def __call__(self, X: Any) -> Float[np.ndarray, "n r"]:
         """Phi (n, r) of X (n, d).  Raises ValueError for features other than Z's, or NaN."""
         X = points(X, "X", d=self.Z.shape[1])
         S = distances(X / self.sigma, self.Z / self.sigma, self.kernel.metric)
@@ -99,7 +100,7 @@ def choose_inducing(
     rng: np.random.Generator,
     method: str = "greedy",
     candidates: int | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "r d"]:
     """Z (r, d), r ≤ m rows of X (n, d): 'greedy' by pivoted Cholesky among random candidates, or 'uniform'.
 
     Candidates default to 8 m (all n if fewer); r < m when fewer points already explain them all.

@@ -3,12 +3,13 @@
 Problem    (K + lam I) alpha = y, n rows on D devices of n/D rows each, K never stored
 Product    a ring: every device keeps its rows, and hands a copy of them to its neighbour, D - 1 times
 Sums       PhiᵀPhi and Phiᵀy of `streamed` are a local product and one all-reduce of (m + 1)² numbers
-Solver     conjugate gradients with Π = Phi Phiᵀ + lam I, Phi the features of inducing points (`nystroem`)
+Solver     the conjugate gradients of `iterative`, Π = Phi Phiᵀ + lam I from inducing points
 Padding    rows that fill up a device are marked dead: they enter no sum, and their alpha is 0
 References bradbury2018 (JAX and its sharding), hestenes1952
 Symbols    X (n, d), V (n, k), Z (m, d), L (m, m), `live` (n,) 1 for a row and 0 for padding
 
-Every process of a `jax.distributed` run calls these functions with the same arrays and gets the same answer.
+Vectors of n numbers live with the caller, everything larger on the devices.  Every process of a
+`jax.distributed` run calls these functions with the same arrays and gets the same answer.
 Arithmetic is float64 where `jax_enable_x64` is set, else float32: then ask for no tol below 1e-5.
 """
 
@@ -18,17 +19,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import cho_factor, cho_solve, solve_triangular
+from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
+from jaxtyping import Float
 
-from mcbook.kernels._checks import named_kernel, points, ridge, targets, widths
+from mcbook.kernels._checks import block, named_kernel, points, ridge, targets, widths
 from mcbook.kernels.functions import KERNELS, Kernel
-from mcbook.kernels.iterative import Conjugate, IterativeRidge
+from mcbook.kernels.iterative import IterativeRidge, solve_with_block
 from mcbook.kernels.nystroem import Nystroem, nystroem_basis
 from mcbook.kernels.solve import KernelRidge
 from mcbook.kernels.streamed import Sums
 
+Array = Any
 ROWS = "rows"
 TILE = 512  # rows of a tile on a device
 
@@ -78,7 +81,7 @@ def _everywhere(x: Any, mesh: Mesh) -> jax.Array:
     return jax.make_array_from_callback(x.shape, NamedSharding(mesh, Spec()), lambda index: x[index])
 
 
-def _kernel(A: jax.Array, B: jax.Array, kernel: Kernel) -> jax.Array:
+def _kernel(A: Float[Array, "a d"], B: Float[Array, "b d"], kernel: Kernel) -> Float[Array, "a b"]:
     """k (a, b) between rows over their widths.  Differences where phi has a corner at 0: exact there."""
     if kernel.name == "gaussian":
         S = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2 * A @ B.T
@@ -133,7 +136,9 @@ def sharded_product(shards: Shards, V: Any, *, kernel: Any = "gaussian") -> np.n
     return np.asarray(out)[: shards.n].reshape(V.shape)
 
 
-def _features(A: jax.Array, Z: jax.Array, L: jax.Array, kernel: Kernel) -> jax.Array:
+def _features(
+    A: Float[Array, "n d"], Z: Float[Array, "m d"], L: Float[Array, "m m"], kernel: Kernel
+) -> Float[Array, "n m"]:
     """Phi = K_nm L⁻ᵀ for rows and inducing points over their widths."""
     return solve_triangular(L, _kernel(A, Z, kernel).T, lower=True).T
 
@@ -149,7 +154,8 @@ def add_up_sharded(basis: Nystroem, X: Any, y: Any, *, mesh: Mesh, tile: int = T
     Y = _deal(y, len(shards.A), mesh)
     Z, L = _everywhere(basis.Z / basis.sigma, mesh), _everywhere(basis.L, mesh)
     sums = _sharded_sums(shards.A, shards.live, Y, Z, L, kernel=basis.kernel, tile=shards.tile, mesh=mesh)
-    return Sums(*(np.array(s, dtype=float) for s in sums), len(X))
+    G, M, s = (np.array(part, dtype=float) for part in sums)
+    return Sums(G, M, s, len(X))
 
 
 @partial(jax.jit, static_argnames=("kernel", "tile", "mesh"))
@@ -179,6 +185,7 @@ def fit_sharded(
     kernel: Any = "gaussian",
     sigma: Any,
     lam: float,
+    P: Any = None,
     Z: Any = None,
     tol: float = 1e-8,
     max_iter: int = 500,
@@ -186,75 +193,48 @@ def fit_sharded(
 ) -> IterativeRidge:
     """Kernel ridge regression of y (n,) or (n, k) on X (n, d) by conjugate gradients on a mesh of devices.
 
+    P (n, q) the unpenalised block.
     Z (m, d) inducing points for the preconditioner (None for none): O(n m/D) memory on each of D devices.
     The answer is that of `fit`; not converging is data.
     Raises ValueError for shapes that do not fit, NaN, widths or a lam that are not positive.
     """
     kernel, X = named_kernel(kernel, KERNELS), points(X, "X", least=2)
-    sigma, y = widths(sigma, X.shape[1]), targets(y, len(X))
-    if not ridge(lam) > 0 or not tol > 0 or max_iter < 0:
-        raise ValueError(f"fit_sharded expects lam > 0, tol > 0, max_iter ≥ 0; got {lam}, {tol}, {max_iter}.")
+    sigma, y, P = widths(sigma, X.shape[1]), targets(y, len(X)), block(P, len(X))
+    if not ridge(lam) > 0:
+        raise ValueError(f"fit_sharded expects lam > 0, got {lam}: conjugate gradients need it.")
     shards = shard_rows(X, sigma=sigma, mesh=mesh, tile=tile)
-    B = _deal(y.reshape(len(X), -1), len(shards.A), mesh)
-    basis = None if Z is None else nystroem_basis(Z, kernel=kernel, sigma=sigma)
-    inducing = None if basis is None else tuple(_everywhere(x, mesh) for x in (basis.Z / sigma, basis.L))
-    alpha, residuals, true, steps = (
-        np.asarray(x)
-        for x in _solve(shards.A, shards.live, B, inducing, lam, tol,
-                        kernel=kernel, tile=shards.tile, mesh=mesh, max_iter=max_iter)
-    )  # fmt: skip
-    alpha, residuals = alpha[: len(X)], residuals[: int(steps) + 1]
-    converged = bool((residuals[-1] <= tol).all() and (true <= 10 * tol).all())
-    message = f"{'' if converged else 'NOT '}converged: residual {true.max():.1e} after {steps} iterations"
-    run = Conjugate(alpha, residuals, true, int(steps), converged, message)
-    beta = np.zeros((0, *y.shape[1:]))
-    return IterativeRidge(KernelRidge(alpha.reshape(y.shape), beta, X, kernel, sigma, float(lam)), run)
+
+    def product(V: np.ndarray) -> np.ndarray:
+        return sharded_product(shards, V, kernel=kernel) + lam * V
+
+    precondition = None
+    if Z is not None:
+        precondition = _preconditioner(shards, nystroem_basis(Z, kernel=kernel, sigma=sigma), lam)
+    alpha, beta, run = solve_with_block(product, y, P, precondition=precondition, tol=tol, max_iter=max_iter)
+    return IterativeRidge(KernelRidge(alpha, beta, X, kernel, sigma, float(lam)), run)
 
 
-@partial(jax.jit, static_argnames=("kernel", "tile", "mesh", "max_iter"))
-def _solve(A, live, B, inducing, lam, tol, *, kernel, tile, mesh, max_iter):
-    """Conjugate gradients on arrays dealt by rows; dot products become all-reduces."""
-
-    def product(V):
-        return live * _sharded_product(A, V, kernel=kernel, tile=tile, mesh=mesh) + lam * V
-
-    precondition = _preconditioner(A, live, inducing, lam, kernel, mesh)
-    size = jnp.sqrt((B * B).sum(0))
-    size = jnp.where(size > 0, size, 1.0)
-
-    def going(state):
-        *_, history, step = state
-        return (history[step] > tol).any() & (step < max_iter)
-
-    def advance(state):
-        X, R, D, rho, history, step = state
-        open_ = history[step] > tol
-        Q = product(D)
-        eta = jnp.where(open_, rho / jnp.where(open_, (D * Q).sum(0), 1.0), 0.0)[None, :]
-        X, R = X + eta * D, R - eta * Q
-        Z = precondition(R)
-        after = (R * Z).sum(0)
-        D = Z + jnp.where(open_, after / jnp.where(open_, rho, 1.0), 0.0)[None, :] * D
-        history = history.at[step + 1].set(jnp.sqrt((R * R).sum(0)) / size)
-        return X, R, D, after, history, step + 1
-
-    Z = precondition(B)
-    history = (
-        jnp.full((max_iter + 1, B.shape[1]), jnp.inf, B.dtype).at[0].set(jnp.sqrt((B * B).sum(0)) / size)
-    )
-    start = (jnp.zeros_like(B), B, Z, (B * Z).sum(0), history, 0)
-    X, *_, history, step = jax.lax.while_loop(going, advance, start)
-    gap = B - product(X)
-    whole = NamedSharding(mesh, Spec())
-    ends = (X, history, jnp.sqrt((gap * gap).sum(0)) / size, step)
-    return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, whole), ends)
-
-
-def _preconditioner(A, live, inducing, lam, kernel, mesh):
+def _preconditioner(shards: Shards, basis: Nystroem, lam: float):
     """V ↦ (F Fᵀ + lam I)⁻¹V, F (n, m) by rows on the devices, FᵀF + lam I (m, m) on each of them."""
-    if inducing is None:
-        return lambda V: V
-    F = live * _features(A, *inducing, kernel)
-    inner = jax.lax.with_sharding_constraint(F.T @ F, NamedSharding(mesh, Spec()))
-    factor = cho_factor(inner + lam * jnp.eye(len(inner)), lower=True)
-    return lambda V: (V - F @ cho_solve(factor, F.T @ V)) / lam
+    Z, L = (_everywhere(x, shards.mesh) for x in (basis.Z / basis.sigma, basis.L))
+    F, factor = _factor_low_rank(shards.A, shards.live, Z, L, lam, kernel=basis.kernel, mesh=shards.mesh)
+
+    def apply(V: np.ndarray) -> np.ndarray:
+        columns = _deal(V, len(shards.A), shards.mesh)
+        return np.asarray(_woodbury(F, factor, columns, lam, mesh=shards.mesh))[: shards.n]
+
+    return apply
+
+
+@partial(jax.jit, static_argnames=("kernel", "mesh"))
+def _factor_low_rank(A, live, Z, L, lam, *, kernel, mesh):
+    F = live * _features(A, Z, L, kernel)
+    inner = F.T @ F + lam * jnp.eye(len(Z))
+    whole = jax.lax.with_sharding_constraint(jnp.linalg.cholesky(inner), NamedSharding(mesh, Spec()))
+    return jax.lax.with_sharding_constraint(F, NamedSharding(mesh, Spec(ROWS))), whole
+
+
+@partial(jax.jit, static_argnames="mesh")
+def _woodbury(F, factor, V, lam, *, mesh):
+    out = (V - F @ cho_solve((factor, True), F.T @ V)) / lam
+    return jax.lax.with_sharding_constraint(out, NamedSharding(mesh, Spec()))

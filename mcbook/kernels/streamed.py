@@ -5,22 +5,29 @@ Sums       G = Σ f_i f_iᵀ,  M = Σ f_i y_iᵀ,  s = Σ y_i²,   f_i = [phi(x_
 Solution   (G + lam D) [w; c] = M,   D = diag(1, …, 1, 0): the constant is not penalised
 Error      Σ (y - f·w)² = s - 2 wᵀM + wᵀG w: from the sums too, so a second lam costs no second walk
 Memory     (m + 1)² and a block of rows per thread, whatever n
-References hoerl1970
 Symbols    Phi (b, m) a block's features, G `gram`, M `moment`, s `square`
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
 from mcbook.kernels._checks import points, ridge, targets
 
 ROWS = 2048  # in a block: with m = 500, 8 MB of features per thread
+
+
+@runtime_checkable
+class Basis(Protocol):
+    """Anything that maps X (b, d) to features Phi (b, m): `draw_fourier`, `nystroem_basis`, a function."""
+
+    def __call__(self, X: Any, /) -> np.ndarray: ...
 
 
 class Sums(NamedTuple):
@@ -35,7 +42,7 @@ class Sums(NamedTuple):
 class FeatureRidge(NamedTuple):
     """A fit on features: phi(x)·w + c, and the mean squared error on the rows it saw."""
 
-    basis: Callable[[Any], np.ndarray]
+    basis: Basis
     w: np.ndarray  # (m, k)
     c: np.ndarray  # (k,)
     lam: float
@@ -53,7 +60,7 @@ def stream_rows(X: Any, y: Any, *, rows: int = ROWS) -> Iterator[tuple[np.ndarra
 
 
 def add_up(
-    basis: Callable[[Any], np.ndarray],
+    basis: Basis,
     blocks: Iterable[tuple[Any, Any]],
     *,
     threads: int | None = None,
@@ -81,7 +88,7 @@ def add_up(
     return Sums(*(sum(x[1:], start=x[0]) for x in zip(*parts, strict=True)))
 
 
-def _plus(total: Sums | None, basis: Callable[[Any], np.ndarray], X: Any, y: Any) -> Sums:
+def _plus(total: Sums | None, basis: Basis, X: Any, y: Any) -> Sums:
     Phi = basis(X)
     y = targets(y, len(Phi)).reshape(len(Phi), -1)
     b, m = Phi.shape
@@ -98,7 +105,7 @@ def _plus(total: Sums | None, basis: Callable[[Any], np.ndarray], X: Any, y: Any
     return Sums(G, M, s, n + b)
 
 
-def ridge_from_sums(sums: Sums, *, lam: float) -> np.ndarray:
+def ridge_from_sums(sums: Sums, *, lam: float) -> Float[np.ndarray, "p k"]:
     """[w; c] (m + 1, k) = (G + lam D)⁻¹M.
 
     Raises ValueError when lam ≤ 0 (features may be redundant) or too small for the sums' own rounding.
@@ -117,7 +124,7 @@ def ridge_from_sums(sums: Sums, *, lam: float) -> np.ndarray:
     return cho_solve(factor, sums.moment)
 
 
-def mse_from_sums(sums: Sums, w: np.ndarray) -> np.ndarray:
+def mse_from_sums(sums: Sums, w: Float[np.ndarray, "p k"]) -> Float[np.ndarray, " k"]:
     """Mean squared error (k,) of the weights [w; c] (m + 1, k) on the rows behind the sums."""
     error = sums.square - 2 * (w * sums.moment).sum(0) + (w * (sums.gram @ w)).sum(0)
     return np.maximum(error, 0) / sums.n
@@ -135,7 +142,7 @@ def choose_lam(train: Sums, validation: Sums, lams: Iterable[float]) -> float:
 
 
 def fit_streamed(
-    basis: Callable[[Any], np.ndarray],
+    basis: Basis,
     X: Any,
     y: Any,
     *,

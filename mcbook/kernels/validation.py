@@ -7,7 +7,7 @@ Gradient   dV = ⟨r aᵀ/n_v, dK_vm⟩ + ⟨e uᵀ - (K_nm u) aᵀ, dK_nm⟩ - 
 Widths     dK = Σ_k K ∘ (x_k - z_k)²/sigma_k² dlog sigma_k; the cotangents are of rank one, so K times
            2 d + 1 columns is all that is needed: no further n x m matrix is formed
 Solver     L-BFGS on log V in the coordinates (log sigma, log lam)
-References pedregosa2016 (hypergradients), foo2007, zhu1997 (L-BFGS-B)
+References pedregosa2016
 Symbols    X (n, d), y to fit; X_v, y_v to validate; A, Z rows over sigma; a, u (m,)
 
 The Gaussian kernel; targets are centred by the mean of y.  Derived: book/learning/kernels.
@@ -16,8 +16,10 @@ The Gaussian kernel; targets are centred by the mean of y.  Derived: book/learni
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from mcbook.kernels._checks import points, ridge, targets, widths
 from mcbook.kernels._distances import distances
@@ -90,7 +92,7 @@ def validation_gradient(part: Split, *, sigma: Any, lam: float) -> ValidationGra
     return ValidationGradient(float(r @ r) / (2 * len(r)), grad, -lam * float(u @ (K_mm @ a)))
 
 
-def _solver(K: np.ndarray, L: np.ndarray, lam: float):
+def _solver(K: Float[np.ndarray, "n m"], L: Float[np.ndarray, "m m"], lam: float):
     """b ↦ H⁻¹b with H = L (PhiᵀPhi + lam I) Lᵀ, Phi = K L⁻ᵀ: whitened, so that lam stays in sight of eps."""
     Phi_T = solve_triangular(L, K.T, lower=True, check_finite=False)
     C = Phi_T @ Phi_T.T
@@ -104,7 +106,13 @@ def _solver(K: np.ndarray, L: np.ndarray, lam: float):
     return solve
 
 
-def _pull(left: np.ndarray, K: np.ndarray, right: np.ndarray, A: np.ndarray, Z: np.ndarray) -> np.ndarray:
+def _pull(
+    left: Float[np.ndarray, " n"],
+    K: Float[np.ndarray, "n m"],
+    right: Float[np.ndarray, " m"],
+    A: Float[np.ndarray, "n d"],
+    Z: Float[np.ndarray, "m d"],
+) -> Float[np.ndarray, " d"]:
     """Σ_ij left_i K_ij right_j (A_ik - Z_jk)² for every feature k, (d,): the pullback of left rightᵀ."""
     columns = right[:, None] * np.concatenate([np.ones((len(Z), 1)), Z, Z * Z], axis=1)
     K0, K1, K2 = np.split(K @ columns, [1, 1 + Z.shape[1]], axis=1)
@@ -124,8 +132,8 @@ def tune_widths(
     """Descends log V from (sigma, lam), widths held within `factor` of their start and lam within factor².
 
     The widths move together first, then one by one: from a start far off, single widths are easily sent
-    out of reach.  `together` leaves it at the first.  Stops when a step gains less than a fraction tol of log V; an
-    evaluation costs O((n + n_v) m²).
+    out of reach.  `together` leaves it at the first.  Stops when a step gains less than a fraction tol of
+    log V; an evaluation costs O((n + n_v) m²).
     Raises ValueError for starts that are not positive, or factor ≤ 1.
     """
     d = part.X.shape[1]
@@ -138,9 +146,10 @@ def tune_widths(
     one_width[0, :-1] = one_width[1, -1] = 1
     losses: list[float] = []
     coarse = tol if together else 100 * tol
-    run = _descend(part, start, one_width, np.zeros(2), reach[-2:], max_iter, coarse, losses)
-    if not together:
-        run = _descend(part, start, np.eye(d + 1), run.x @ one_width, reach, max_iter, tol, losses)
+    with threadpool_limits(1):  # the products are small: threads of BLAS would wait for each other
+        run = _descend(part, start, one_width, np.zeros(2), reach[-2:], max_iter, coarse, losses)
+        if not together:
+            run = _descend(part, start, np.eye(d + 1), run.x @ one_width, reach, max_iter, tol, losses)
     best = np.exp(start + run.x @ (one_width if together else np.eye(d + 1)))
     return TunedWidths(best[:-1], float(best[-1]), np.array(losses), bool(run.success), str(run.message))
 
