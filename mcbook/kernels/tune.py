@@ -9,7 +9,7 @@ Symbols    as in `criteria`; groups (d,) the index of the width that each featur
 
 Widths: one (`groups` None), or one per group of features; a grid over g widths costs its points to the power
 g, a gradient the same as for one.  For a kernel matrix handed in, where only
-lam is free, see `spectrum.best_lam`.
+lam is free, see `lam_path`.
 """
 
 from typing import Any, NamedTuple
@@ -55,8 +55,8 @@ def tune(
     judge: str = "loo",
     groups: Any = None,
     sigma: Any = None,
-    lam: float = 1e-3,
-    lam_bounds: tuple[float, float] = LAM_BOUNDS,
+    lam: Any = 1e-3,
+    lam_bounds: Any = LAM_BOUNDS,
     max_iter: int = 50,
     tol: float = 1e-3,
 ) -> Tuning:
@@ -121,7 +121,7 @@ def _spread(groups: Any, d: int) -> np.ndarray | None:
     return np.equal.outer(groups, np.unique(groups)).astype(float)
 
 
-def _start(X, kernel, sigma, lam: float, spread: np.ndarray | None, lam_bounds) -> np.ndarray:
+def _start(X, kernel, sigma, lam: Any, spread: np.ndarray | None, lam_bounds) -> np.ndarray:
     low, high = lam_bounds
     if not 0 < low < high < np.inf:
         raise ValueError(f"lam_bounds must be 0 < low < high, got {lam_bounds}.")
