@@ -18,11 +18,11 @@ from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, em
 
 __all__ = [
     "DATASETS",
+    "QM7",
     "DataCorrupt",
     "DataMissing",
     "Dataset",
     "Molecule",
-    "QM7",
     "Recording",
     "RemoteFile",
     "Room",

@@ -21,8 +21,8 @@ class Dataset(NamedTuple):
     """A row of the catalogue.
 
     `home` is the place the data canonically lives; the files' own addresses may be a small pinned copy of it.
-    Exactly one of `files` (fetched) and `packaged` (names inside mcbook/data) is filled.  `repacked` is another
-    form of the fetched files, taken where all of it is already here (MCBOOK_DATA), and never fetched.
+    Exactly one of `files` (fetched) and `packaged` (names inside mcbook/data) is filled.  `repacked` is the
+    fetched files in another form, taken where all of it is already here (MCBOOK_DATA), and never fetched.
     """
 
     name: str
@@ -138,7 +138,8 @@ QM7 = Dataset(
     licence="MIT (the QML tutorial)",
     home="https://github.com/qmlcode/tutorial",
     citation=(
-        "A. S. Christensen et al.: QML, a Python toolkit for quantum machine learning, tutorial (2018), after "
+        "A. S. Christensen et al.: QML, a Python toolkit for quantum machine learning, its tutorial (2018); "
+        "after "
         "L. C. Blum, J.-L. Reymond, J. Am. Chem. Soc. 131, 2009, 8732-8733. doi:10.1021/ja902302h"
     ),
     files=(
@@ -161,8 +162,8 @@ QM7 = Dataset(
         ),
     ),
     note=(
-        "Not the labels of Rupp 2012 or Hansen 2013. The geometries come as one archive from a pinned copy in "
-        "qml2, which holds the tutorial's 7101 files."
+        "Not the labels of Rupp 2012 or Hansen 2013. The geometries come as one archive out of "
+        "qml2 (pinned), which holds the tutorial's 7101 files."
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Compute `molecules.npz`: all the sensible molecules of C, N, O with up to five heavy atoms, and their energies.
+"""Compute `molecules.npz`: the sensible molecules of C, N, O with up to five heavy atoms, and their energies.
 
     pip install "mcbook[molecules]"
     python -m mcbook.data.make_molecules SCRATCH [--processes 2]
@@ -232,7 +232,7 @@ def free_atoms() -> dict[str, dict[int, float]]:
 
 
 def pack(records: list[dict[str, Any]], atoms: dict[str, dict[int, float]]) -> dict[str, np.ndarray]:
-    """The arrays of molecules.npz; the atoms of all molecules stand one after the other (`counts` cuts them)."""
+    """The arrays of molecules.npz; the atoms of all molecules one after the other (`counts` cuts them)."""
     numbers = [np.array(r["numbers"], np.uint8) for r in records]
 
     def atomisation_kcal(method: str) -> np.ndarray:

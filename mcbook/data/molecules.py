@@ -69,7 +69,9 @@ def small_molecules() -> SmallMolecules:
 
 def _cut(numbers: np.ndarray, positions: np.ndarray, counts: np.ndarray) -> tuple[Molecule, ...]:
     ends = np.cumsum(counts, dtype=int)
-    return tuple(Molecule(numbers[e - k : e], positions[e - k : e]) for e, k in zip(ends, counts, strict=True))
+    return tuple(
+        Molecule(numbers[e - k : e], positions[e - k : e]) for e, k in zip(ends, counts, strict=True)
+    )
 
 
 def qm7(*, fetch: bool = True) -> QM7:

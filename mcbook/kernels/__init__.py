@@ -6,6 +6,7 @@ Modules    functions (kernels and their matrices), solve (`fit`, `predict`), lea
 Page       book/learning/kernels
 """
 
+from mcbook.kernels.composition import composition, dressed_atoms
 from mcbook.kernels.criteria import (
     Judgement,
     evidence_loss,
@@ -16,6 +17,7 @@ from mcbook.kernels.criteria import (
     loo_loss,
     signal_variance,
 )
+from mcbook.kernels.descriptors import coulomb_matrices, coulomb_matrix
 from mcbook.kernels.forces import (
     EnergyForces,
     block_energy_energy,
@@ -38,6 +40,19 @@ from mcbook.kernels.functions import (
     vjp_kernel_matrix_log_sigma,
 )
 from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
+from mcbook.kernels.local import Basis, Environments, cutoff, environments, three_body, two_body
+from mcbook.kernels.local_kernel import Neighbours, local_kernel, neighbours, similarity
+from mcbook.kernels.molecules import (
+    BOHR_ANGSTROM,
+    HARTREE_EV,
+    HARTREE_KCAL,
+    Geometry,
+    duplicates,
+    energies_kcal,
+    geometries,
+    geometry,
+    guess_unit,
+)
 from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
 from mcbook.kernels.spectrum import (
     LamPath,
@@ -52,18 +67,25 @@ from mcbook.kernels.spectrum import (
 from mcbook.kernels.tune import Step, Tuning, tune
 
 __all__ = [
+    "BOHR_ANGSTROM",
     "GAUSSIAN",
+    "HARTREE_EV",
+    "HARTREE_KCAL",
     "KERNELS",
     "LAPLACIAN",
     "MATERN12",
     "MATERN32",
     "MATERN52",
+    "Basis",
     "EnergyForces",
+    "Environments",
+    "Geometry",
     "Judgement",
     "Kernel",
     "KernelRidge",
     "LamPath",
     "LeaveOneOut",
+    "Neighbours",
     "Solution",
     "Spectrum",
     "Step",
@@ -71,32 +93,48 @@ __all__ = [
     "block_energy_energy",
     "block_energy_force",
     "block_force_force",
+    "composition",
+    "coulomb_matrices",
+    "coulomb_matrix",
     "cross_validate",
+    "cutoff",
+    "dressed_atoms",
+    "duplicates",
     "effective_dof",
+    "energies_kcal",
     "energy_force_matrix",
+    "environments",
     "evidence_loss",
     "fit",
     "fit_energy_forces",
+    "geometries",
+    "geometry",
     "grad_evidence_loss_C",
     "grad_loo_loss_C",
+    "guess_unit",
     "judge_evidence",
     "judge_loo",
     "kernel_matrix",
     "lam_from_noise",
     "lam_path",
     "leave_one_out",
+    "local_kernel",
     "loo_loss",
     "median_width",
+    "neighbours",
     "predict",
     "predict_energy_forces",
     "ridge_dual",
     "ridge_primal",
     "shrinkage",
     "signal_variance",
+    "similarity",
     "smoother_matrix",
     "solve",
     "spectrum",
+    "three_body",
     "tune",
+    "two_body",
     "vjp_kernel_matrix_log_sigma",
     "weights_and_inverse",
 ]
