@@ -6,6 +6,7 @@ Modules    functions (kernels and their matrices), solve (`fit`, `predict`), lea
 Page       book/learning/kernels
 """
 
+from mcbook.kernels.additive import Neighbours, local_kernel, neighbours, similarity
 from mcbook.kernels.composition import composition, dressed_atoms
 from mcbook.kernels.criteria import (
     Judgement,
@@ -41,7 +42,6 @@ from mcbook.kernels.functions import (
 )
 from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
 from mcbook.kernels.local import Basis, Environments, cutoff, environments, three_body, two_body
-from mcbook.kernels.local_kernel import Neighbours, local_kernel, neighbours, similarity
 from mcbook.kernels.molecules import (
     BOHR_ANGSTROM,
     HARTREE_EV,

@@ -66,7 +66,7 @@ def geometries(molecules: Sequence[Any], *, bonded: bool = True) -> list[Geometr
     """All of them, checked: pairs (numbers, positions_angstrom).  Raises ValueError as `geometry` does."""
     if len(molecules) == 0:
         raise ValueError("expected one molecule or more, got none.")
-    if len(molecules) == 2 and np.ndim(molecules[0]) == 1 and np.ndim(molecules[1]) == 2:
+    if np.ndim(molecules[0][0]) == 0:
         raise ValueError("expected a list of molecules, got one; wrap it in a list.")
     return [
         geometry(*molecule[:2], bonded=bonded, name=f"molecule {i}") for i, molecule in enumerate(molecules)
@@ -87,8 +87,8 @@ def duplicates(molecules: Sequence[Any], *, tol_angstrom: float = 1e-3) -> list[
         signatures.append(_signature(Z[order], R[order]))
     found = []
     for members in groups.values():
-        tree = cKDTree(np.array([signatures[i] for i in members]).reshape(len(members), -1))
-        pairs = tree.query_pairs(tol_angstrom, p=np.inf) if tree.m else set()
+        tree = cKDTree([signatures[i] for i in members])
+        pairs = tree.query_pairs(tol_angstrom, p=np.inf)
         found += [(members[a], members[b]) for a, b in pairs]
     return sorted(found)
 
@@ -181,7 +181,7 @@ def _plausible(Z: np.ndarray, R: np.ndarray, bonded: bool, name: str) -> None:
 
 
 def _signature(Z: np.ndarray, R: np.ndarray) -> np.ndarray:
-    """Interatomic distances, sorted among the pairs of the same two elements; Z sorted."""
+    """0 (so that one atom has one), and the distances, sorted among pairs of the same elements; Z sorted."""
     i, j = np.triu_indices(len(Z), 1)
     d = np.linalg.norm(R[i] - R[j], axis=-1)
-    return d[np.lexsort((d, Z[j], Z[i]))]
+    return np.append(0.0, d[np.lexsort((d, Z[j], Z[i]))])

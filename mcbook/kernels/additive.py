@@ -55,7 +55,7 @@ def local_kernel(A: Environments, B: Environments | None = None, *, sigma: float
             "with the same basis and elements."
         )
     K = np.zeros((len(A.counts), len(other.counts)))
-    for z in np.intersect1d(A.numbers, other.numbers):
+    for z in np.intersect1d(A.numbers, other.numbers).tolist():
         centre = A.features[A.numbers == z].mean(axis=0)
         left = _atoms(A, z, centre, sigma)
         _add_element(K, left, left if B is None else _atoms(B, z, centre, sigma), symmetric=B is None)
