@@ -1,11 +1,21 @@
 """Kernels: kernel ridge regression, from the representer theorem to molecules.
 
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
-Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
-           for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
+Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
+           spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces
 Page       book/learning/kernels
 """
 
+from mcbook.kernels.additive import (
+    Neighbours,
+    local_kernel,
+    neighbours,
+    similarity,
+)
+from mcbook.kernels.composition import (
+    composition,
+    dressed_atoms,
+)
 from mcbook.kernels.criteria import (
     Judgement,
     evidence_loss,
@@ -15,6 +25,10 @@ from mcbook.kernels.criteria import (
     judge_loo,
     loo_loss,
     signal_variance,
+)
+from mcbook.kernels.descriptors import (
+    coulomb_matrices,
+    coulomb_matrix,
 )
 from mcbook.kernels.features import (
     Fourier,
@@ -54,6 +68,25 @@ from mcbook.kernels.leave_out import (
     cross_validate,
     leave_one_out,
     weights_and_inverse,
+)
+from mcbook.kernels.local import (
+    Basis,
+    Environments,
+    cutoff,
+    environments,
+    three_body,
+    two_body,
+)
+from mcbook.kernels.molecules import (
+    BOHR_ANGSTROM,
+    HARTREE_EV,
+    HARTREE_KCAL,
+    Geometry,
+    duplicates,
+    energies_kcal,
+    geometries,
+    geometry,
+    guess_unit,
 )
 from mcbook.kernels.nystroem import (
     Nystroem,
@@ -120,22 +153,29 @@ from mcbook.kernels.validation import (
 )
 
 __all__ = [
+    "BOHR_ANGSTROM",
     "GAUSSIAN",
+    "HARTREE_EV",
+    "HARTREE_KCAL",
     "KERNELS",
     "LAPLACIAN",
     "MATERN12",
     "MATERN32",
     "MATERN52",
+    "Basis",
     "Conjugate",
     "EnergyForces",
+    "Environments",
     "FeatureRidge",
     "Fourier",
+    "Geometry",
     "IterativeRidge",
     "Judgement",
     "Kernel",
     "KernelRidge",
     "LamPath",
     "LeaveOneOut",
+    "Neighbours",
     "Nystroem",
     "PivotedCholesky",
     "Shards",
@@ -154,22 +194,33 @@ __all__ = [
     "block_force_force",
     "choose_inducing",
     "choose_lam",
+    "composition",
     "conjugate_gradients",
+    "coulomb_matrices",
+    "coulomb_matrix",
     "cross_validate",
+    "cutoff",
     "device_mesh",
     "draw_fourier",
+    "dressed_atoms",
+    "duplicates",
     "effective_dof",
+    "energies_kcal",
     "energy_force_matrix",
+    "environments",
     "evidence_loss",
     "fit",
     "fit_energy_forces",
     "fit_iterative",
     "fit_sharded",
     "fit_streamed",
+    "geometries",
+    "geometry",
     "grad_evidence_loss_C",
     "grad_loo_loss_C",
     "grad_loss_alpha",
     "grad_loss_beta",
+    "guess_unit",
     "judge_evidence",
     "judge_loo",
     "kernel_matrix",
@@ -177,11 +228,13 @@ __all__ = [
     "lam_from_noise",
     "lam_path",
     "leave_one_out",
+    "local_kernel",
     "loo_loss",
     "loss",
     "low_rank_preconditioner",
     "median_width",
     "mse_from_sums",
+    "neighbours",
     "nystroem_basis",
     "pivoted_cholesky",
     "predict",
@@ -194,13 +247,16 @@ __all__ = [
     "sharded_product",
     "shrinkage",
     "signal_variance",
+    "similarity",
     "smoother_matrix",
     "solve",
     "spectrum",
     "split_rows",
     "stream_rows",
+    "three_body",
     "tune",
     "tune_widths",
+    "two_body",
     "validation_gradient",
     "vjp_kernel_matrix_log_sigma",
     "weights_and_inverse",
