@@ -11,8 +11,7 @@ import traitlets
 
 from mcbook.widgets.front import read_together
 
-# Covalent radii in Å (cordero2008); a bond is drawn up to 1.25 times the sum of two.
-COVALENT_ANGSTROM = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57, "S": 1.05}
+REACH = 1.25  # a bond is drawn up to so many times the sum of two covalent radii
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -21,13 +20,15 @@ def bonds(elements: Sequence[str], coords_angstrom: Any) -> list[tuple[int, int]
 
     Raises ValueError for an element without a radius.
     """
-    unknown = sorted(set(elements) - set(COVALENT_ANGSTROM))
+    from mcbook.kernels.molecules import RADII_ANGSTROM  # not at the top: other pages do without
+
+    unknown = sorted(set(elements) - set(RADII_ANGSTROM))
     if unknown:
-        raise ValueError(f"bonds knows {', '.join(COVALENT_ANGSTROM)}, not {', '.join(unknown)}.")
+        raise ValueError(f"bonds knows {', '.join(RADII_ANGSTROM)}, not {', '.join(unknown)}.")
     X = np.asarray(coords_angstrom, dtype=float)
-    radius = np.array([COVALENT_ANGSTROM[element] for element in elements])
+    radius = np.array([RADII_ANGSTROM[element] for element in elements])
     distance = np.linalg.norm(X[:, None] - X[None], axis=-1)
-    near = np.triu(distance < 1.25 * (radius[:, None] + radius[None]), 1)
+    near = np.triu(distance < REACH * (radius[:, None] + radius[None]), 1)
     return [(int(i), int(j)) for i, j in np.argwhere(near)]
 
 
