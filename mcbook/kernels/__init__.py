@@ -1,7 +1,8 @@
 """Kernels: kernel ridge regression, from the representer theorem to molecules.
 
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
-Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms)
+Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
+           spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces
            for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
 Page       book/learning/kernels
 """
@@ -17,6 +18,15 @@ from mcbook.kernels.criteria import (
     signal_variance,
 )
 from mcbook.kernels.features import Fourier, draw_fourier
+from mcbook.kernels.forces import (
+    EnergyForces,
+    block_energy_energy,
+    block_energy_force,
+    block_force_force,
+    energy_force_matrix,
+    fit_energy_forces,
+    predict_energy_forces,
+)
 from mcbook.kernels.functions import (
     GAUSSIAN,
     KERNELS,
@@ -54,6 +64,16 @@ from mcbook.kernels.sharded import (
     sharded_product,
 )
 from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
+from mcbook.kernels.spectrum import (
+    LamPath,
+    Spectrum,
+    effective_dof,
+    lam_from_noise,
+    lam_path,
+    shrinkage,
+    smoother_matrix,
+    spectrum,
+)
 from mcbook.kernels.streamed import (
     FeatureRidge,
     Sums,
@@ -83,17 +103,20 @@ __all__ = [
     "MATERN32",
     "MATERN52",
     "Conjugate",
+    "EnergyForces",
     "FeatureRidge",
     "Fourier",
     "IterativeRidge",
     "Judgement",
     "Kernel",
     "KernelRidge",
+    "LamPath",
     "LeaveOneOut",
     "Nystroem",
     "PivotedCholesky",
     "Shards",
     "Solution",
+    "Spectrum",
     "Split",
     "Step",
     "Sums",
@@ -102,14 +125,20 @@ __all__ = [
     "ValidationGradient",
     "add_up",
     "add_up_sharded",
+    "block_energy_energy",
+    "block_energy_force",
+    "block_force_force",
     "choose_inducing",
     "choose_lam",
     "conjugate_gradients",
     "cross_validate",
     "device_mesh",
     "draw_fourier",
+    "effective_dof",
+    "energy_force_matrix",
     "evidence_loss",
     "fit",
+    "fit_energy_forces",
     "fit_iterative",
     "fit_sharded",
     "fit_streamed",
@@ -119,6 +148,8 @@ __all__ = [
     "judge_loo",
     "kernel_matrix",
     "kernel_product",
+    "lam_from_noise",
+    "lam_path",
     "leave_one_out",
     "loo_loss",
     "low_rank_preconditioner",
@@ -127,14 +158,18 @@ __all__ = [
     "nystroem_basis",
     "pivoted_cholesky",
     "predict",
+    "predict_energy_forces",
     "predict_streamed",
     "ridge_dual",
     "ridge_from_sums",
     "ridge_primal",
     "shard_rows",
     "sharded_product",
+    "shrinkage",
     "signal_variance",
+    "smoother_matrix",
     "solve",
+    "spectrum",
     "split_rows",
     "stream_rows",
     "tune",

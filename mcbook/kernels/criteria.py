@@ -26,6 +26,7 @@ from mcbook.kernels._checks import block, gram, named_kernel, points, ridge, sur
 from mcbook.kernels._distances import mirror
 from mcbook.kernels._factor import coefficients, factorise, inverse, log_det
 from mcbook.kernels.functions import KERNELS, fill_lower, vjp_kernel_matrix_log_sigma
+from mcbook.kernels.leave_out import leave_one_out
 
 Matrix = Float[np.ndarray, "n n"]
 Vector = Float[np.ndarray, " n"]
@@ -39,22 +40,24 @@ class Judgement(NamedTuple):
     grad_log_lam: float
 
 
-def loo_loss(K: Any, y: Any, *, lam: float, P: Any = None) -> float:
+def loo_loss(K: Any, y: Any, *, lam: Any, P: Any = None) -> float:
     """(1/n) Σ r_i², the mean squared leave-one-out residual; K (n, n), y (n,), P (n, q).
 
     Raises ValueError as `leave_one_out` does.
     """
-    survives(P, np.arange(len(K)))
-    alpha, B, _ = _spent(*_system(K, y, lam, P))
-    return _loo(alpha, np.diagonal(B))
+    return leave_one_out(K, targets(y, len(K), one=True), lam=lam, P=P).rmse ** 2
 
 
-def evidence_loss(K: Any, y: Any, *, lam: float, P: Any = None) -> float:
+def evidence_loss(K: Any, y: Any, *, lam: Any, P: Any = None) -> float:
     """-log p(y), restricted to what P does not explain and at the best s² (module docstring), in nats.
 
     K (n, n), y (n,), P (n, q).  Raises ValueError as `solve` does.
     """
-    y, P, factor = _system(K, y, lam, P)
+    K, lam = gram(K), ridge(lam)
+    y, P = targets(y, len(K), one=True), block(P, len(K))
+    C = np.array(K, order="C")
+    C[np.diag_indices_from(C)] += lam
+    factor = factorise(C, P)
     alpha, _ = coefficients(factor, y)
     return _evidence(alpha, y, log_det(factor), P.shape[1])
 
@@ -97,23 +100,21 @@ def signal_variance(alpha: Vector, y: Vector, q: int = 0) -> float:
     return float(y @ alpha) / (len(y) - q)
 
 
-def judge_loo(
-    X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: float, P: Any = None
-) -> Judgement:
+def judge_loo(X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: Any, P: Any = None) -> Judgement:
     """`loo_loss` of the kernel matrix of X (n, d), and its gradient: 2 n³ + O(n² d) operations.
 
     sigma a number, or (d,) for a width per feature: then as many derivatives at the price of one.
     Raises ValueError as `fit` and `leave_one_out` do.
     """
-    survives(P, np.arange(len(X)))
     X, y, P, kernel, sigma, factor = _from_points(X, y, kernel, sigma, lam, P)
-    alpha, B, _ = _spent(y, P, factor)
+    survives(P, np.arange(len(X)))
+    alpha, B = _spent(y, factor)
     value, G = _loo(alpha, np.diagonal(B)), grad_loo_loss_C(B, alpha, overwrite=True)
     return _chain(value, G, X, kernel, sigma, lam)
 
 
 def judge_evidence(
-    X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: float, P: Any = None
+    X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: Any, P: Any = None
 ) -> Judgement:
     """`evidence_loss` of the kernel matrix of X (n, d), and its gradient: n³ + O(n² d) operations.
 
@@ -121,7 +122,7 @@ def judge_evidence(
     """
     X, y, P, kernel, sigma, factor = _from_points(X, y, kernel, sigma, lam, P)
     log_determinants = log_det(factor)
-    alpha, B, _ = _spent(y, P, factor)
+    alpha, B = _spent(y, factor)
     value, s2 = _evidence(alpha, y, log_determinants, P.shape[1]), signal_variance(alpha, y, P.shape[1])
     return _chain(value, grad_evidence_loss_C(B, alpha, s2, overwrite=True), X, kernel, sigma, lam)
 
@@ -132,25 +133,17 @@ def _loo(alpha, b) -> float:
 
 def _evidence(alpha, y, log_determinants: float, q: int) -> float:
     s2 = signal_variance(alpha, y, q)
-    if not s2 > 0:
+    if not s2 > 1e-28 * float(y @ y):
         raise ValueError("y lies in the span of P: nothing is left to judge a kernel by; check y and P.")
     return 0.5 * ((len(y) - q) * (np.log(2 * np.pi * s2) + 1) + log_determinants)
 
 
-def _chain(value: float, G: np.ndarray, X, kernel, sigma, lam: float) -> Judgement:
+def _chain(value: float, G: np.ndarray, X, kernel, sigma, lam: Any) -> Judgement:
     grad_log_sigma = vjp_kernel_matrix_log_sigma(X, G, kernel=kernel, sigma=sigma)
     return Judgement(value, grad_log_sigma, lam * float(np.trace(G)))
 
 
-def _system(K: Any, y: Any, lam: float, P: Any):
-    K, lam = gram(K), ridge(lam)
-    y, P = targets(y, len(K), one=True), block(P, len(K))
-    C = np.array(K, order="C")
-    C[np.diag_indices_from(C)] += lam
-    return y, P, factorise(C, P)
-
-
-def _from_points(X: Any, y: Any, kernel: Any, sigma: Any, lam: float, P: Any):
+def _from_points(X: Any, y: Any, kernel: Any, sigma: Any, lam: Any, P: Any):
     kernel, X, lam = named_kernel(kernel, KERNELS), points(X, "X", least=2), ridge(lam)
     sigma, y, P = widths(sigma, X.shape[1]), targets(y, len(X), one=True), block(P, len(X))
     C = np.empty((len(X), len(X)))
@@ -159,6 +152,7 @@ def _from_points(X: Any, y: Any, kernel: Any, sigma: Any, lam: float, P: Any):
     return X, y, P, kernel, sigma, factorise(C, P, X=X)
 
 
-def _spent(y, P, factor):
-    alpha, beta = coefficients(factor, y)
-    return alpha, inverse(factor), beta
+def _spent(y, factor):
+    """alpha, then B in the factor's memory."""
+    alpha, _ = coefficients(factor, y)
+    return alpha, inverse(factor)

@@ -26,30 +26,30 @@ class LeaveOneOut(NamedTuple):
     rmse: float
 
 
-def leave_one_out(K: Any, y: Any, *, lam: float, P: Any = None, overwrite: bool = False) -> LeaveOneOut:
+def leave_one_out(K: Any, y: Any, *, lam: Any, P: Any = None, overwrite: bool = False) -> LeaveOneOut:
     """The n leave-one-out residuals alpha_i / B_ii, exact with the unpenalised block.
 
     K (n, n), y (n,) or (n, k), P (n, q).  `overwrite` spends K's memory (then no other n x n array is made).
     Raises ValueError as `solve` does, and when leaving a sample out would leave P without full rank.
     """
-    survives(P, np.arange(len(K)))
     alpha, B, y = weights_and_inverse(K, y, lam=lam, P=P, overwrite=overwrite)
+    survives(P, np.arange(len(B)))
     residuals = (alpha.T / np.diagonal(B)).T
     return LeaveOneOut(residuals, y - residuals, float(np.sqrt(np.mean(residuals**2))))
 
 
-def cross_validate(K: Any, y: Any, *, lam: float, folds: Any, P: Any = None) -> LeaveOneOut:
+def cross_validate(K: Any, y: Any, *, lam: Any, folds: Any, P: Any = None) -> LeaveOneOut:
     """The residuals of cross-validation, (B_FF)⁻¹ alpha_F for every fold F, from one fit of all samples.
 
     folds (n,): the label of each sample's fold; every fold must leave something to learn from.
     Raises ValueError as `solve` does, for labels that do not fit, and when leaving a fold out would leave P
     without full rank.
     """
-    folds = np.asarray(folds)
-    if folds.shape != (len(K),) or len(np.unique(folds)) < 2:
-        raise ValueError(f"folds must be ({len(K)},) labels of two folds or more; got shape {folds.shape}.")
-    survives(P, folds)
     alpha, B, y = weights_and_inverse(K, y, lam=lam, P=P)
+    folds = np.asarray(folds)
+    if folds.shape != (len(B),) or len(np.unique(folds)) < 2:
+        raise ValueError(f"folds must be ({len(B)},) labels of two folds or more; got shape {folds.shape}.")
+    survives(P, folds)
     residuals = np.empty_like(y)
     for label in np.unique(folds):
         F = np.flatnonzero(folds == label)
@@ -58,7 +58,7 @@ def cross_validate(K: Any, y: Any, *, lam: float, folds: Any, P: Any = None) -> 
 
 
 def weights_and_inverse(
-    K: Any, y: Any, *, lam: float, P: Any = None, overwrite: bool = False
+    K: Any, y: Any, *, lam: Any, P: Any = None, overwrite: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """alpha, B (n, n) and y: one Cholesky factorisation and one inverse, in one buffer."""
     K, lam = gram(K), ridge(lam)

@@ -38,7 +38,7 @@ class KernelRidge(NamedTuple):
     lam: float
 
 
-def solve(K: Any, y: Any, *, lam: float, P: Any = None, overwrite: bool = False) -> Solution:
+def solve(K: Any, y: Any, *, lam: Any, P: Any = None, overwrite: bool = False) -> Solution:
     """alpha and beta for a kernel matrix handed in: C alpha + P beta = y, Pᵀalpha = 0.
 
     K (n, n) symmetric, of which the lower triangle is used; y (n,) or (n, k); P (n, q), rank q < n.
@@ -54,7 +54,7 @@ def solve(K: Any, y: Any, *, lam: float, P: Any = None, overwrite: bool = False)
     return Solution(*coefficients(factorise(C, P), y))
 
 
-def fit(X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: float, P: Any = None) -> KernelRidge:
+def fit(X: Any, y: Any, *, kernel: Any = "gaussian", sigma: Any, lam: Any, P: Any = None) -> KernelRidge:
     """Kernel ridge regression of y (n,) or (n, k) on X (n, d), with the unpenalised block P (n, q).
 
     kernel a `Kernel` or one of `KERNELS`; sigma > 0, a number or one per feature; lam ≥ 0.
@@ -89,19 +89,19 @@ def predict(model: KernelRidge, X: Any, *, P: Any = None) -> np.ndarray:
     return out if P is None else out + np.asarray(P, dtype=float) @ model.beta
 
 
-def ridge_primal(Phi: Any, y: Any, *, lam: float) -> np.ndarray:
+def ridge_primal(Phi: Any, y: Any, *, lam: Any) -> np.ndarray:
     """w = (PhiᵀPhi + lam I)⁻¹Phiᵀy, one weight per feature: Phi (n, p), y (n,), w (p,).  Needs lam > 0."""
     Phi, y, lam = _ridge_inputs(Phi, y, lam)
     return np.linalg.solve(Phi.T @ Phi + lam * np.eye(Phi.shape[1]), Phi.T @ y)
 
 
-def ridge_dual(Phi: Any, y: Any, *, lam: float) -> np.ndarray:
+def ridge_dual(Phi: Any, y: Any, *, lam: Any) -> np.ndarray:
     """The same w as Phiᵀalpha, alpha = (PhiPhiᵀ + lam I)⁻¹y: one weight per sample.  Needs lam > 0."""
     Phi, y, lam = _ridge_inputs(Phi, y, lam)
     return Phi.T @ np.linalg.solve(Phi @ Phi.T + lam * np.eye(len(Phi)), y)
 
 
-def _ridge_inputs(Phi: Any, y: Any, lam: float) -> tuple[np.ndarray, np.ndarray, float]:
+def _ridge_inputs(Phi: Any, y: Any, lam: Any) -> tuple[np.ndarray, np.ndarray, float]:
     Phi = points(Phi, "Phi")
     if not ridge(lam) > 0:
         raise ValueError("lam must be positive here: without it one of the two matrices is singular.")
