@@ -296,7 +296,7 @@ FIT = {
     "NaN lam": (lambda g: {"lam": np.nan}, "lam must be finite and not negative"),
     "unknown kernel": (lambda g: {"kernel": "rbf"}, "kernel must be a Kernel or one of"),
     "duplicate": (lambda g: {"X": g["X"][[*range(29), 4]], "lam": 0}, "row 29 equals row 4"),
-    "too wide": (lambda g: {"sigma": 1e4, "lam": 0.0}, "to working precision. Raise lam"),
+    "too wide": (lambda g: {"sigma": 1e4, "lam": 0.0}, "a combination of the rows before it. Raise lam"),
 }
 
 
@@ -313,8 +313,11 @@ MATRIX = {
     "not symmetric": (lambda K, P: {"K": K + np.triu(K, 1)}, "K must be symmetric"),
     "NaN": (lambda K, P: {"K": with_nan(K)}, "K holds 1 NaN"),
     "one sample": (lambda K, P: {"K": K[:1, :1]}, "K holds 1 sample"),
-    "indefinite": (lambda K, P: {"K": -K}, "singular: row 0"),
-    "singular": (lambda K, P: {"K": np.ones_like(K), "lam": 0}, "singular: row 1"),
+    "indefinite": (lambda K, P: {"K": -K}, "diagonal entry 0 is"),
+    "singular": (
+        lambda K, P: {"K": np.ones_like(K), "lam": 0},
+        "singular to working precision: row 1 is a combination",
+    ),
     "one-sample column": (lambda K, P: {"P": np.eye(30)[:, :1]}, "without sample or fold 0 P loses rank"),
 }
 

@@ -9,7 +9,7 @@ by column, and overwrites it with L, then with B.  The other triangle is neither
 `inverse` mirrors B.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
@@ -40,22 +40,23 @@ def factorise(C: np.ndarray, P: np.ndarray, *, X: np.ndarray | None = None) -> F
     last = info - 1 if info > 0 else len(L)
     small = np.flatnonzero(~(pivots[:last] > TINY * diagonal[:last]))
     if info > 0 or len(small):
-        raise ValueError(_singular(int(small[0]) if len(small) else last, X))
+        raise ValueError(_singular(int(small[0]) if len(small) else last, diagonal, X))
     V = forward(L, P)
     Q, R = np.linalg.qr(V)
     return Factor(L, Q, R)
 
 
-def _singular(row: int, X: np.ndarray | None) -> str:
-    twin = None if X is None else np.flatnonzero((X[:row] == X[row]).all(1))
-    why = (
-        f"row {row} equals row {twin[0]}"
-        if twin is not None and len(twin)
-        else f"row {row} is a combination of the rows before it, to working precision"
-    )
+def _singular(row: int, diagonal: np.ndarray, X: np.ndarray | None) -> str:
+    if diagonal[row] <= 0:
+        return (
+            f"K + lam I is not positive definite: its diagonal entry {row} is {diagonal[row]:.1e}, and a "
+            "kernel's is positive. Is K made of inner products, between the samples in one order?"
+        )
+    twins: Any = [] if X is None else np.flatnonzero((X[:row] == X[row]).all(1))
+    why = f"equals row {twins[0]}" if len(twins) else "is a combination of the rows before it"
     return (
-        f"K + lam I is singular: {why}. Raise lam (noise makes it invertible), merge duplicates, or take a "
-        "smaller width."
+        f"K + lam I is singular to working precision: row {row} {why}. Raise lam (noise makes it "
+        "invertible), merge duplicates, or take a smaller width."
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from mcbook.kernels._checks import named_kernel, points, targets, widths
+from mcbook.kernels._checks import named_kernel, points, ridge, targets, widths
 from mcbook.kernels.criteria import Judgement, judge_evidence, judge_loo
 from mcbook.kernels.functions import KERNELS, median_width
 
@@ -74,19 +74,18 @@ def tune(
     objective = _Objective(X, y, P, kernel, judge, spread)
     bounds = [(t - np.log(SIGMA_RANGE), t + np.log(SIGMA_RANGE)) for t in start[:-1]]
     bounds.append((np.log(lam_bounds[0]), np.log(lam_bounds[1])))
-    found = minimize(
-        objective,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": max_iter, "gtol": tol},
-    )
+    limits = {"maxiter": max_iter, "gtol": tol}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=limits)
     best = min(objective.steps, key=lambda step: step.value)
-    low, high = np.array(bounds).T
-    held = ((found.x <= low) & (found.jac > 0)) | ((found.x >= high) & (found.jac < 0))
-    gradient = float(np.abs(np.where(held, 0.0, found.jac)).max())
+    gradient = _free_gradient(found.x, found.jac, bounds)
     return Tuning(*best, tuple(objective.steps), gradient, gradient <= tol, str(found.message))
+
+
+def _free_gradient(theta, gradient, bounds) -> float:
+    """The largest component that does not push against a bound."""
+    low, high = np.array(bounds).T
+    held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
+    return float(np.abs(np.where(held, 0.0, gradient)).max())
 
 
 class _Objective:
@@ -132,4 +131,4 @@ def _start(X, kernel, sigma, lam: Any, spread: np.ndarray | None, lam_bounds) ->
         log_sigma = np.atleast_1d(np.log(sigma))
     else:
         log_sigma = spread.T @ np.broadcast_to(np.log(sigma), X.shape[1:]) / spread.sum(0)
-    return np.append(log_sigma, np.log(np.clip(lam, low, high)))
+    return np.append(log_sigma, np.log(np.clip(ridge(lam), low, high)))
