@@ -72,8 +72,10 @@ from mcbook.kernels.leave_out import (
 from mcbook.kernels.local import (
     Basis,
     Environments,
+    compressed,
     cutoff,
     environments,
+    principal_axes,
     three_body,
     two_body,
 )
@@ -195,6 +197,7 @@ __all__ = [
     "choose_inducing",
     "choose_lam",
     "composition",
+    "compressed",
     "conjugate_gradients",
     "coulomb_matrices",
     "coulomb_matrix",
@@ -240,6 +243,7 @@ __all__ = [
     "predict",
     "predict_energy_forces",
     "predict_streamed",
+    "principal_axes",
     "ridge_dual",
     "ridge_from_sums",
     "ridge_primal",
