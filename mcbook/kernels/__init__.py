@@ -41,7 +41,16 @@ from mcbook.kernels.functions import (
     vjp_kernel_matrix_log_sigma,
 )
 from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
-from mcbook.kernels.local import Basis, Environments, cutoff, environments, three_body, two_body
+from mcbook.kernels.local import (
+    Basis,
+    Environments,
+    compressed,
+    cutoff,
+    environments,
+    principal_axes,
+    three_body,
+    two_body,
+)
 from mcbook.kernels.molecules import (
     BOHR_ANGSTROM,
     HARTREE_EV,
@@ -94,6 +103,7 @@ __all__ = [
     "block_energy_force",
     "block_force_force",
     "composition",
+    "compressed",
     "coulomb_matrices",
     "coulomb_matrix",
     "cross_validate",
@@ -124,6 +134,7 @@ __all__ = [
     "neighbours",
     "predict",
     "predict_energy_forces",
+    "principal_axes",
     "ridge_dual",
     "ridge_primal",
     "shrinkage",
