@@ -33,9 +33,9 @@ class Basis(NamedTuple):
     three_cutoff: float = 4.0
     three_count: int = 12
     three_sharpness: float = 2.7  # 1/Å²
-    three_power: float = 0.57
-    three_weight: float = 0.06
-    orders: tuple[int, ...] = (0, 1, 2, 3)
+    three_power: float = 1.0
+    three_weight: float = 0.09
+    orders: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 
 
 class Environments(NamedTuple):
@@ -71,6 +71,30 @@ def environments(
         for start, block in zip(starts[rows], found, strict=True):
             features[start : start + len(block)] = block
     return Environments(features, np.concatenate([Z for Z, _ in checked]), counts)
+
+
+def principal_axes(env: Environments, *, rank: int) -> Float[np.ndarray, "p rank"]:
+    """Orthonormal directions (p, rank) in which environments differ most; see `compressed`.
+
+    From the second moments about the mean of each element's atoms (at most 20 000 in all), so that what
+    tells two atoms of one element apart is kept.
+    Raises ValueError for a rank that is not within 1 … p.
+    """
+    width = env.features.shape[1]
+    if not 1 <= rank <= width:
+        raise ValueError(f"rank must be between 1 and the {width} features, got {rank}.")
+    step = -(-len(env.features) // 20_000)
+    moments = np.zeros((width, width))
+    for z in np.unique(env.numbers):
+        G = env.features[env.numbers == z][::step]
+        G = G - G.mean(axis=0)
+        moments += G.T @ G
+    return np.linalg.eigh(moments)[1][:, ::-1][:, :rank]
+
+
+def compressed(env: Environments, axes: Any) -> Environments:
+    """Features on those axes, (atoms, rank): distances hardly change, and products have less to do."""
+    return env._replace(features=env.features @ np.asarray(axes))
 
 
 def cutoff(r: np.ndarray, rc: float) -> np.ndarray:
