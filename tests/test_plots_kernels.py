@@ -36,3 +36,24 @@ def test_molecules_have_an_axis_each_and_letters():
     assert len(fig.axes[0].lines) == 2
     assert len(fig.axes[0].collections) == 3
     assert not fig.axes[5].collections
+
+
+def test_a_landscape_has_contours_and_walks_that_end_in_a_star():
+    across, up = np.geomspace(1, 100, 5), np.geomspace(1e-3, 1, 4)
+    heights = np.log10(across)[None, :] ** 2 + np.log10(up)[:, None] ** 2
+    walk = [(50, 0.5), (20, 0.1), (10, 0.01)]
+    names = {"xlabel": "width", "ylabel": "lam", "levels": (1, 3, 6)}
+    ax = plots.landscape(across, up, heights, walks={"downhill": walk}, **names).axes[0]
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), walk)
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), walk[-1:])
+    assert ax.lines[1].get_marker() == "*"
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlim()) == ("log", "log", (1, 100))
+
+
+def test_fits_show_curves_and_the_points_that_they_were_fitted_to():
+    x, points = np.linspace(0, 1, 5), (np.array([0.2, 0.8]), np.array([1.0, 2.0]))
+    fig = plots.fits(x, {"true": x, "fitted": x**2}, points, xlabel="length", ylabel="energy")
+    ax = fig.axes[0]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), x**2)
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), np.transpose(points))
+    assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()

@@ -10,7 +10,7 @@ line has its own dash, every group its own marker.
 """
 
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
-from mcbook.plots.kernels import fits, landscape, learning_curves, molecules, parity
+from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.svg import Figure, figure
 
@@ -28,7 +28,6 @@ __all__ = [
     "learning_curves",
     "matrix",
     "molecules",
-    "parity",
     "rasterise",
     "scatter_pair",
     "spectrogram",

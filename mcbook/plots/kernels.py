@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, WIDTH, rasterise, style
+from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, WIDTH, style
 
 # Fills that read on white and on the dark page; the letter says which element it is, not the colour alone.
 ELEMENT_COLOURS = {"H": "#ffffff", "C": "#6b727c", "N": "#1f6fb0", "O": "#b84a00", "F": "#00785a"}
@@ -122,18 +122,4 @@ def fits(x: Any, curves: Mapping[str, Any], points: tuple[Any, Any], *, xlabel: 
         ax.scatter(*points, color=INK, s=28, zorder=3)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         fig.legend(loc="outside upper left", ncols=len(curves))
-    return fig
-
-
-def parity(panels: Mapping[str, tuple[Any, Any]], *, xlabel: str, ylabel: str) -> Figure:
-    """Predicted against true values: a name -> true, predicted (n,), a panel each; with the diagonal."""
-    with style():
-        fig = Figure(figsize=(WIDTH, 0.6 + WIDTH / len(panels)), layout="constrained")
-        cells = fig.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
-        for ax, (name, (true, predicted)) in zip(cells, panels.items(), strict=True):
-            low, high = min(np.min(true), np.min(predicted)), max(np.max(true), np.max(predicted))
-            ax.plot([low, high], [low, high], color=MUTED, linestyle="-", linewidth=1)
-            rasterise(ax.scatter(true, predicted, s=6, color=COLOURS[0], alpha=0.5, linewidths=0), 1, limit=0)
-            ax.set(title=name, xlabel=xlabel, aspect="equal")
-        cells[0].set_ylabel(ylabel)
     return fig
