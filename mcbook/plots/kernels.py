@@ -62,7 +62,7 @@ def molecules(shown: Sequence[tuple[str, Sequence[str], Any, Any]], *, columns: 
     """
     rows = -(-len(shown) // columns)
     with style():
-        fig = Figure(figsize=(WIDTH, 1.55 * rows), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 1.8 * rows), layout="constrained")
         cells = fig.subplots(rows, columns, squeeze=False).ravel()
         for ax in cells:
             ax.set_axis_off()
@@ -78,7 +78,7 @@ def molecules(shown: Sequence[tuple[str, Sequence[str], Any, Any]], *, columns: 
                     ax.text(*X[i, :2], elements[i], color="#ffffff", ha="center", va="center", fontsize=8,
                             weight="bold", zorder=2 + rank)  # fmt: skip
             centre, reach = (X[:, :2].max(axis=0) + X[:, :2].min(axis=0)) / 2, 3.1
-            ax.set(xlim=centre[0] + np.array([-reach, reach]), ylim=centre[1] + np.array([-2.1, 2.1]))
+            ax.set(xlim=centre[0] + np.array([-reach, reach]), ylim=centre[1] + np.array([-2.5, 2.5]))
             ax.set_aspect("equal")
             ax.set_title(caption, fontsize=9, loc="center")
     return fig

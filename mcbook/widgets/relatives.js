@@ -29,14 +29,16 @@ function room([wide, high], { coords }) {
 }
 
 function likenessPanel(count) {
-  const x = scale(0, 1, PAD.left, W - PAD.right), dots = [...Array(count).keys()].map(() => svg("circle", { class: "other", r: 3.4 })), title = svg("text", { x: PAD.left, y: H - 2 });
+  const dots = [...Array(count).keys()].map(() => svg("circle", { class: "other", r: 3.4 })), title = svg("text", { x: PAD.left, y: H - 2 });
   const levels = [0, 1, 2].map(() => svg("text", { x: PAD.left - 6, "text-anchor": "end" })), lines = levels.map(() => svg("path", { class: "grid" }));
+  const marks = [0, 1, 2].map((k) => svg("text", { x: PAD.left + (k * (W - PAD.left - PAD.right)) / 2, y: H - 18, "text-anchor": ["start", "middle", "end"][k] }));
   const figure = panel("Likeness and difference", "", "Scatter: for every other molecule its likeness to the chosen one, across, and how much their binding differs from it beyond what the composition says, up.",
-    ...lines, ...levels, ...[0, 0.5, 1].map((v) => svg("text", { text: v, x: x(v), y: H - 18, "text-anchor": "middle" })), ...dots, title);
+    ...lines, ...levels, ...marks, ...dots, title);
   title.textContent = "likeness across; difference in kcal/mol up";
   const draw = (chosen, likeness, residual, near) => {
     const gaps = residual.map((v) => Math.abs(v - residual[chosen])), most = Math.max(...gaps, 1), step = [1, 2, 5, 10, 20, 50, 100].find((v) => 2.2 * v >= most) || 200;
-    const y = scale(0, Math.max(most, 2 * step), H - PAD.bottom - 4, PAD.top);
+    const from = Math.min(0.9, Math.floor(10 * Math.min(...likeness)) / 10), x = scale(from, 1, PAD.left, W - PAD.right), y = scale(0, Math.max(most, 2 * step), H - PAD.bottom - 4, PAD.top);
+    marks.forEach((mark, k) => { mark.textContent = (from + (k * (1 - from)) / 2).toFixed(2); });
     levels.forEach((level, k) => { level.textContent = k * step; place(level, { y: y(k * step) + 4 }); lines[k].setAttribute("d", `M${PAD.left} ${y(k * step)}H${W - PAD.right}`); });
     dots.forEach((dot, i) => { place(dot, { cx: x(likeness[i]), cy: y(gaps[i]), r: near.includes(i) ? 5 : 3.4 }); dot.classList.toggle("near", near.includes(i)); dot.style.display = i === chosen ? "none" : ""; });
   };
