@@ -16,6 +16,7 @@ from mcbook.data.store import (
     available,
     cache_dir,
     embedded,
+    here,
     locate,
     need,
     paths,
@@ -36,7 +37,7 @@ def where(row: Dataset) -> str:
         return "in mcbook" if available(row.name) else "MISSING from mcbook"
     own = user_dir()
     try:
-        found = [locate(row, file) for file in row.files]
+        found = list(here(row, row.repacked) or (locate(row, file) for file in row.files))
     except DataCorrupt:
         return "DAMAGED in MCBOOK_DATA"
     if not any(found):

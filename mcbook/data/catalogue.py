@@ -21,7 +21,8 @@ class Dataset(NamedTuple):
     """A row of the catalogue.
 
     `home` is the place the data canonically lives; the files' own addresses may be a small pinned copy of it.
-    Exactly one of `files` (fetched) and `packaged` (names inside mcbook/data) is filled.
+    Exactly one of `files` (fetched) and `packaged` (names inside mcbook/data) is filled.  `repacked` is the
+    fetched files in another form, taken where all of it is already here (MCBOOK_DATA), and never fetched.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dataset(NamedTuple):
     citation: str
     files: tuple[RemoteFile, ...] = ()
     packaged: tuple[str, ...] = ()
+    repacked: tuple[RemoteFile, ...] = ()
     note: str = ""
 
 
@@ -135,7 +137,60 @@ SPLICE = Dataset(
     note="Unaltered, from a pinned copy on GitHub.",
 )
 
-DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, ROOMS, SPEECH, FETAL_ECG, SPLICE)}
+MOLECULES = Dataset(
+    name="small_molecules",
+    title="Small molecules of C, N, O: geometries and energies",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_molecules`.",
+    packaged=("molecules.npz",),
+    note="GFN2-xTB geometries; PBE0/def2-SVP and GFN2-xTB atomisation energies, orbital energies, dipoles.",
+)
+
+_QM7_ENERGIES = RemoteFile(
+    "hof_qm7.txt",
+    "8cb3a029db10912f816b784bb3a996b2b07e3d543112a683a42ba61a99c7529a",
+    261193,
+    "https://raw.githubusercontent.com/qmlcode/tutorial/da714b16201955b9d5ce2efaab824da55a0c2807/hof_qm7.txt",
+)
+QM7 = Dataset(
+    name="qm7",
+    title="QM7, recomputed: 7101 molecules, PBE0 and DFTB3",
+    licence="MIT (the QML tutorial)",
+    home="https://github.com/qmlcode/tutorial",
+    citation=(
+        "A. S. Christensen et al.: QML, a Python toolkit for quantum machine learning, its tutorial (2018); "
+        "after "
+        "L. C. Blum, J.-L. Reymond, J. Am. Chem. Soc. 131, 2009, 8732-8733. doi:10.1021/ja902302h"
+    ),
+    files=(
+        _QM7_ENERGIES,
+        RemoteFile(
+            "qm7.tar.gz",
+            "5f91a04a8b27cc629bc48249d657dbd5ae89f1791b99355c832c1e6d9b2c6020",
+            1713090,
+            "https://raw.githubusercontent.com/qml2code/qml2/06bb17bcc615c1fba4585d8b819fc3d1b8d2b5ba/"
+            "tests/test_data/qm7.tar.gz",
+        ),
+    ),
+    repacked=(
+        _QM7_ENERGIES,
+        RemoteFile(
+            "qm7_qmlcode.npz",
+            "48d07d55b4106f0afea245310053f202b7ce86c51c61c2b70634b55877bdfe88",
+            2412619,
+            "",
+        ),
+    ),
+    note=(
+        "Not the labels of Rupp 2012 or Hansen 2013. The geometries come as one archive out of "
+        "qml2 (pinned), which holds the tutorial's 7101 files."
+    ),
+)
+
+DATASETS: dict[str, Dataset] = {
+    row.name: row for row in (VOICES, ROOMS, MOLECULES, SPEECH, FETAL_ECG, SPLICE, QM7)
+}
 
 
 def dataset(name: str) -> Dataset:

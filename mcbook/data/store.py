@@ -133,12 +133,27 @@ def available(name: str) -> bool:
     row = dataset(name)
     if row.packaged:
         return all(resources.files("mcbook.data").joinpath(path).is_file() for path in row.packaged)
-    found = [locate(row, file) for file in row.files]  # all of them, so that no damage goes unsaid
-    return None not in found
+    if here(row, row.repacked):
+        return True
+    return here(row, row.files) is not None
+
+
+def here(row: Dataset, files: tuple[RemoteFile, ...]) -> list[Path] | None:
+    """Where all of these files are, or None if one is not here (or none was asked for); uses no network.
+
+    Raises
+    ------
+    DataCorrupt : a file in MCBOOK_DATA is not the one described.
+    """
+    found = [locate(row, file) for file in files]  # all of them, so that no damage goes unsaid
+    present = [path for path in found if path is not None]
+    return present if files and len(present) == len(found) else None
 
 
 def paths(name: str, *, fetch: bool = True, progress: Callable[[str, int], Any] | None = None) -> list[Path]:
     """The verified files of a fetched set, in the catalogue's order, downloading what is not here.
+
+    Where another form of them is here (the row's `repacked`), its files are returned.
 
     Parameters
     ----------
@@ -154,6 +169,8 @@ def paths(name: str, *, fetch: bool = True, progress: Callable[[str, int], Any] 
     row = dataset(name)
     if row.packaged:
         raise ValueError(f"{name!r} ships with mcbook and has nothing to fetch: call mcbook.data.{name}().")
+    if (found := here(row, row.repacked)) is not None:
+        return found
     found = []
     for file in row.files:
         path = locate(row, file)

@@ -6,6 +6,16 @@ Modules    functions (kernels and their matrices), solve (`fit`, `predict`), lea
 Page       book/learning/kernels
 """
 
+from mcbook.kernels.additive import (
+    Neighbours,
+    local_kernel,
+    neighbours,
+    similarity,
+)
+from mcbook.kernels.composition import (
+    composition,
+    dressed_atoms,
+)
 from mcbook.kernels.criteria import (
     Judgement,
     evidence_loss,
@@ -15,6 +25,14 @@ from mcbook.kernels.criteria import (
     judge_loo,
     loo_loss,
     signal_variance,
+)
+from mcbook.kernels.descriptors import (
+    coulomb_matrices,
+    coulomb_matrix,
+)
+from mcbook.kernels.features import (
+    Fourier,
+    draw_fourier,
 )
 from mcbook.kernels.forces import (
     EnergyForces,
@@ -37,8 +55,70 @@ from mcbook.kernels.functions import (
     median_width,
     vjp_kernel_matrix_log_sigma,
 )
-from mcbook.kernels.leave_out import LeaveOneOut, cross_validate, leave_one_out, weights_and_inverse
-from mcbook.kernels.solve import KernelRidge, Solution, fit, predict, ridge_dual, ridge_primal, solve
+from mcbook.kernels.iterative import (
+    Conjugate,
+    IterativeRidge,
+    conjugate_gradients,
+    fit_iterative,
+    kernel_product,
+    low_rank_preconditioner,
+)
+from mcbook.kernels.leave_out import (
+    LeaveOneOut,
+    cross_validate,
+    leave_one_out,
+    weights_and_inverse,
+)
+from mcbook.kernels.local import (
+    Basis,
+    Environments,
+    compressed,
+    cutoff,
+    environments,
+    principal_axes,
+    three_body,
+    two_body,
+)
+from mcbook.kernels.molecules import (
+    BOHR_ANGSTROM,
+    HARTREE_EV,
+    HARTREE_KCAL,
+    Geometry,
+    duplicates,
+    energies_kcal,
+    geometries,
+    geometry,
+    guess_unit,
+)
+from mcbook.kernels.nystroem import (
+    Nystroem,
+    PivotedCholesky,
+    choose_inducing,
+    nystroem_basis,
+    pivoted_cholesky,
+)
+from mcbook.kernels.objective import (
+    grad_loss_alpha,
+    grad_loss_beta,
+    loss,
+)
+from mcbook.kernels.sharded import (
+    Shards,
+    add_up_sharded,
+    device_mesh,
+    fit_sharded,
+    shard_rows,
+    sharded_product,
+)
+from mcbook.kernels.solve import (
+    KernelRidge,
+    Solution,
+    fit,
+    predict,
+    ridge_dual,
+    ridge_primal,
+    solve,
+)
 from mcbook.kernels.spectrum import (
     LamPath,
     Spectrum,
@@ -49,54 +129,139 @@ from mcbook.kernels.spectrum import (
     smoother_matrix,
     spectrum,
 )
-from mcbook.kernels.tune import Step, Tuning, tune
+from mcbook.kernels.streamed import (
+    FeatureRidge,
+    Sums,
+    add_up,
+    choose_lam,
+    fit_streamed,
+    mse_from_sums,
+    predict_streamed,
+    ridge_from_sums,
+    stream_rows,
+)
+from mcbook.kernels.tune import (
+    Step,
+    Tuning,
+    tune,
+)
+from mcbook.kernels.validation import (
+    Split,
+    TunedWidths,
+    ValidationGradient,
+    split_rows,
+    tune_widths,
+    validation_gradient,
+)
 
 __all__ = [
+    "BOHR_ANGSTROM",
     "GAUSSIAN",
+    "HARTREE_EV",
+    "HARTREE_KCAL",
     "KERNELS",
     "LAPLACIAN",
     "MATERN12",
     "MATERN32",
     "MATERN52",
+    "Basis",
+    "Conjugate",
     "EnergyForces",
+    "Environments",
+    "FeatureRidge",
+    "Fourier",
+    "Geometry",
+    "IterativeRidge",
     "Judgement",
     "Kernel",
     "KernelRidge",
     "LamPath",
     "LeaveOneOut",
+    "Neighbours",
+    "Nystroem",
+    "PivotedCholesky",
+    "Shards",
     "Solution",
     "Spectrum",
+    "Split",
     "Step",
+    "Sums",
+    "TunedWidths",
     "Tuning",
+    "ValidationGradient",
+    "add_up",
+    "add_up_sharded",
     "block_energy_energy",
     "block_energy_force",
     "block_force_force",
+    "choose_inducing",
+    "choose_lam",
+    "composition",
+    "compressed",
+    "conjugate_gradients",
+    "coulomb_matrices",
+    "coulomb_matrix",
     "cross_validate",
+    "cutoff",
+    "device_mesh",
+    "draw_fourier",
+    "dressed_atoms",
+    "duplicates",
     "effective_dof",
+    "energies_kcal",
     "energy_force_matrix",
+    "environments",
     "evidence_loss",
     "fit",
     "fit_energy_forces",
+    "fit_iterative",
+    "fit_sharded",
+    "fit_streamed",
+    "geometries",
+    "geometry",
     "grad_evidence_loss_C",
     "grad_loo_loss_C",
+    "grad_loss_alpha",
+    "grad_loss_beta",
+    "guess_unit",
     "judge_evidence",
     "judge_loo",
     "kernel_matrix",
+    "kernel_product",
     "lam_from_noise",
     "lam_path",
     "leave_one_out",
+    "local_kernel",
     "loo_loss",
+    "loss",
+    "low_rank_preconditioner",
     "median_width",
+    "mse_from_sums",
+    "neighbours",
+    "nystroem_basis",
+    "pivoted_cholesky",
     "predict",
     "predict_energy_forces",
+    "predict_streamed",
+    "principal_axes",
     "ridge_dual",
+    "ridge_from_sums",
     "ridge_primal",
+    "shard_rows",
+    "sharded_product",
     "shrinkage",
     "signal_variance",
+    "similarity",
     "smoother_matrix",
     "solve",
     "spectrum",
+    "split_rows",
+    "stream_rows",
+    "three_body",
     "tune",
+    "tune_widths",
+    "two_body",
+    "validation_gradient",
     "vjp_kernel_matrix_log_sigma",
     "weights_and_inverse",
 ]

@@ -10,6 +10,7 @@ line has its own dash, every group its own marker.
 """
 
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
+from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.svg import Figure, figure
@@ -23,7 +24,11 @@ __all__ = [
     "Figure",
     "convergence",
     "figure",
+    "fits",
+    "landscape",
+    "learning_curves",
     "matrix",
+    "molecules",
     "rasterise",
     "scatter_pair",
     "sequence_logo",

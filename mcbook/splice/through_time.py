@@ -76,11 +76,11 @@ def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = F
         (jnp.arange(pieces), saved[1]),
         reverse=True,
     )
-    pieces = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
+    to_X = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
     if head:
         carry, first = back(carry, _piece(X, 0, head), saved[0])
-        pieces = [first, *pieces]
-    return CellVJP(carry[1], jnp.concatenate(pieces).swapaxes(0, 1) if inputs else None, carry[0])
+        to_X = [first, *to_X]
+    return CellVJP(carry[1], jnp.concatenate(to_X).swapaxes(0, 1) if inputs else None, carry[0])
 
 
 def _piece(X, start, length: int):

@@ -1,0 +1,434 @@
+"""Molecules: Coulomb matrix and local representation beside scikit-learn's kernel ridge and FCHL19.
+
+python -m benchmarks.kernels_molecules                all of it, into results/kernels.json
+python -m benchmarks.kernels_molecules --only qm7     or qm7_small, small_molecules, learning_curves
+
+qm7              7101 molecules: the last 1420 of a fixed permutation are the test, the rest the pool; width
+                 and lam are chosen on pool[1500:2500], pool[:1500] learnt; then all 5681 are learnt
+qm7_small        pool[:600] learnt, pool[600:900] for choosing, the first 300 of the test
+small_molecules  our own set: 600 learnt, 120 tested, several draws; widths and lam by leave-one-out
+learning_curves  both sets, several draws, the slope in log-log
+
+Errors are mean absolute ones in kcal/mol.  Everybody chooses among equally many widths, spread alike about
+a width of its own, and among the same lams, on the same molecules.  qm7 is not the set of Rupp 2012 or Hansen
+2013, and errors on the two cannot be compared.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.common import machine, record, spread, versions
+from mcbook import data, kernels
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "qmllib")
+ELEMENTS = (1, 6, 7, 8, 16)
+FACTORS = (0.25, 0.5, 1.0, 2.0)  # widths tried, times the one that is usual for a descriptor
+LAMS = tuple(10.0**k for k in range(-11, -2))
+RANK = 400  # of the local representation: what is left out changes no error that is printed
+USUAL = {"coulomb": 4000.0, "local": 10.0, "fchl19": 8.0}
+
+
+class Side(NamedTuple):
+    """A method: K(rows, columns, sigma) between molecules of the set, and the unpenalised block P of all."""
+
+    kernel: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+    P: np.ndarray
+    sigmas: tuple[float, ...]
+
+
+class Choice(NamedTuple):
+    """What validation chose, its error there, and whether it lay at the edge of what was tried."""
+
+    sigma: float
+    lam: float
+    error: float
+    edge: str
+
+
+def select(env: kernels.Environments, rows: np.ndarray) -> kernels.Environments:
+    """The environments of some molecules."""
+    ends = np.cumsum(env.counts)
+    atoms = np.concatenate([np.arange(ends[i] - env.counts[i], ends[i]) for i in rows])
+    return kernels.Environments(env.features[atoms], env.numbers[atoms], env.counts[rows])
+
+
+def coulomb(molecules: Sequence[Any], P: np.ndarray) -> Side:
+    """Sorted Coulomb matrices, Laplacian kernel."""
+    X = kernels.coulomb_matrices(molecules)
+
+    def K(rows, columns, sigma):
+        if rows is columns:
+            return kernels.kernel_matrix(X[rows], kernel="laplacian", sigma=sigma)
+        return kernels.kernel_matrix(X[rows], X[columns], kernel="laplacian", sigma=sigma)
+
+    return Side(K, P, tuple(USUAL["coulomb"] * f for f in FACTORS))
+
+
+def local(env: kernels.Environments, P: np.ndarray, usual: float) -> Side:
+    """Environments of atoms, a Gaussian between them, summed."""
+
+    def K(rows, columns, sigma):
+        if rows is columns:
+            return kernels.local_kernel(select(env, rows), sigma=sigma)
+        return kernels.local_kernel(select(env, rows), select(env, columns), sigma=sigma)
+
+    return Side(K, P, tuple(usual * f for f in FACTORS))
+
+
+def ours(molecules: Sequence[Any], P: np.ndarray, train: np.ndarray) -> Side:
+    """Our environments, on the RANK axes in which those of the training molecules differ most."""
+    env = kernels.environments(molecules)
+    axes = kernels.principal_axes(select(env, train), rank=RANK)
+    return local(kernels.compressed(env, axes), P, USUAL["local"])
+
+
+def fchl19(molecules: Sequence[Any]) -> kernels.Environments:
+    """qmllib's features, packed as ours are."""
+    from qmllib.representations import generate_fchl19
+
+    G = [generate_fchl19(m.numbers.astype(int), m.positions_angstrom, elements=ELEMENTS) for m in molecules]
+    counts = np.array([len(m.numbers) for m in molecules])
+    return kernels.Environments(
+        np.concatenate(G), np.concatenate([m.numbers for m in molecules]).astype(int), counts
+    )
+
+
+def tuned(
+    side: Side, train: np.ndarray, val: np.ndarray, targets: dict[str, np.ndarray]
+) -> dict[str, Choice]:
+    """For every target, the width and lam with the least mean absolute error on the validation molecules."""
+    best: dict[str, Choice] = {}
+    for sigma in side.sigmas:
+        K, K_val = side.kernel(train, train, sigma), side.kernel(val, train, sigma)
+        modes = kernels.spectrum(K, P=side.P[train])
+        for name, y in targets.items():
+            for lam in LAMS:
+                predicted = predict(K_val, y[train], modes, K, side.P[train], side.P[val], lam)
+                error = float(np.abs(predicted - y[val]).mean())
+                if name not in best or error < best[name].error:
+                    best[name] = Choice(sigma, lam, error, edge(sigma, side.sigmas, lam))
+    return best
+
+
+def edge(sigma: float, sigmas: Sequence[float], lam: float) -> str:
+    """ "", or which of the two lies at the edge of what is tried."""
+    sides = [("sigma", sigma, sigmas), ("lam", lam, LAMS)]
+    return " and ".join(name for name, value, tried in sides if value in (min(tried), max(tried)))
+
+
+def predict(K_new, y, modes: kernels.Spectrum, K, P, P_new, lam: float) -> np.ndarray:
+    """Through the eigenvectors, which serve every lam: alpha = W (Wᵀy)/(mu + lam), P beta = y - C alpha."""
+    alpha = modes.W @ ((modes.W.T @ y) / (modes.mu + lam))
+    beta = np.linalg.lstsq(P, y - K @ alpha - lam * alpha)[0]
+    return K_new @ alpha + P_new @ beta
+
+
+def learnt(side: Side, choice: Choice, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Signed errors on the test molecules."""
+    K = side.kernel(train, train, choice.sigma)
+    alpha, beta = kernels.solve(K, y[train], lam=choice.lam, P=side.P[train], overwrite=True)
+    return side.kernel(test, train, choice.sigma) @ alpha + side.P[test] @ beta - y[test]
+
+
+# The peer: scikit-learn's KernelRidge on the same Coulomb matrices, with its mean, or with our baseline, removed
+
+
+def ridge_peer(
+    X: np.ndarray, y: np.ndarray, P: np.ndarray, train, new, sigma: float, lam: float
+) -> np.ndarray:
+    """Predictions at `new` of KernelRidge after P is fitted by least squares."""
+    from sklearn.kernel_ridge import KernelRidge
+
+    beta = np.linalg.lstsq(P[train], y[train])[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a least lam makes it warn and go on
+        model = KernelRidge(kernel="laplacian", gamma=1 / sigma, alpha=lam)
+        model.fit(X[train], y[train] - P[train] @ beta)
+    return model.predict(X[new]) + P[new] @ beta
+
+
+def peer_choice(X, y, P, sigmas: Sequence[float], train, val) -> Choice:
+    best = Choice(0.0, 0.0, np.inf, "")
+    for sigma in sigmas:
+        for lam in LAMS:
+            error = float(np.abs(ridge_peer(X, y, P, train, val, sigma, lam) - y[val]).mean())
+            if error < best.error:
+                best = Choice(sigma, lam, error, edge(sigma, sigmas, lam))
+    return best
+
+
+# What is reported
+
+
+def paired(ours: np.ndarray, theirs: np.ndarray, draws: int = 10_000) -> dict[str, float]:
+    """Mean of |ours| - |theirs| over the test molecules, 95 % by bootstrap: negative where we are nearer."""
+    gap = np.abs(ours) - np.abs(theirs)
+    rng = np.random.default_rng(0)
+    means = gap[rng.integers(0, len(gap), (draws, len(gap)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"mean": float(gap.mean()), "low": float(low), "high": float(high)}
+
+
+def report(errors: np.ndarray, choice: Choice) -> dict[str, Any]:
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "rmse": float(np.sqrt((errors**2).mean())),
+        "sigma": choice.sigma,
+        "lam": choice.lam,
+        "validation_mae": choice.error,
+        "at_edge": choice.edge,
+    }
+
+
+def qm7_set():
+    """The set, its two targets, and the split: pool, test."""
+    found = data.qm7()
+    order = np.random.RandomState(0).permutation(len(found.names))
+    targets = {"direct": found.pbe0_kcal, "delta": found.pbe0_kcal - found.dftb_kcal}
+    return found.molecules, targets, order[:-1420], order[-1420:]
+
+
+def baseline(P, y, train, test) -> float:
+    return float(np.abs(P[test] @ kernels.dressed_atoms(P[train], y[train]) - y[test]).mean())
+
+
+# Sections
+
+
+def qm7() -> dict:
+    """5681 molecules learnt, 1420 predicted."""
+    molecules, targets, pool, test = qm7_set()
+    P = kernels.composition(molecules)
+    some, val = pool[:1500], pool[1500:2500]
+    found: dict[str, Any] = {"composition": {k: baseline(P, y, pool, test) for k, y in targets.items()}}
+    errors: dict[str, dict[str, np.ndarray]] = {}
+    makers = {
+        "local": lambda: ours(molecules, P, pool),
+        "coulomb": lambda: coulomb(molecules, P),
+    }
+    for name, make in makers.items():
+        start = time.perf_counter()
+        side = make()
+        choices = tuned(side, some, val, targets)
+        errors[name] = {k: learnt(side, choices[k], y, pool, test) for k, y in targets.items()}
+        found[name] = {k: report(errors[name][k], choices[k]) for k in targets}
+        found[name]["seconds"] = (
+            time.perf_counter() - start
+        )  # both targets, all in: from geometries to errors
+    X, ones = kernels.coulomb_matrices(molecules), np.ones((len(P), 1))
+    found["scikit-learn"], errors["scikit-learn"] = sklearn_side(X, {"mean": ones, "composition": P}, targets)
+    found["paired"] = {
+        f"{ours} - scikit-learn, {k}": paired(errors[ours][k], errors["scikit-learn"][k])
+        for ours in ("local", "coulomb")
+        for k in targets
+    }
+    return found
+
+
+def sklearn_side(X, blocks: dict[str, np.ndarray], targets: dict[str, np.ndarray]):
+    """The peer with the removal of the mean or of the composition, whichever validates better."""
+    order = np.random.RandomState(0).permutation(len(X))
+    pool, test = order[:-1420], order[-1420:]
+    found: dict[str, Any] = {}
+    errors = {}
+    start = time.perf_counter()
+    for k, y in targets.items():
+        sigmas = [USUAL["coulomb"] * f for f in FACTORS]
+        tried = {b: peer_choice(X, y, P, sigmas, pool[:1500], pool[1500:2500]) for b, P in blocks.items()}
+        best = min(tried, key=lambda b: tried[b].error)
+        choice = tried[best]
+        errors[k] = ridge_peer(X, y, blocks[best], pool, test, choice.sigma, choice.lam) - y[test]
+        found[k] = report(errors[k], choice) | {"removed": best}
+    found["seconds"] = time.perf_counter() - start
+    return found, errors
+
+
+def qm7_small() -> dict:
+    """600 molecules learnt, 300 predicted: beside FCHL19, its features by qmllib, its kernel checked."""
+    molecules, targets, pool, test = qm7_set()
+    rows = np.concatenate([pool[:900], test[:300]])
+    molecules, targets = [molecules[i] for i in rows], {k: y[rows] for k, y in targets.items()}
+    train, val, held = np.arange(600), np.arange(600, 900), np.arange(900, 1200)
+    P = kernels.composition(molecules, elements=ELEMENTS)
+    theirs = fchl19(molecules)
+    sides = {
+        "local": ours(molecules, P, train),
+        "fchl19": local(theirs, P, USUAL["fchl19"]),
+        "coulomb": coulomb(molecules, P),
+    }
+    found: dict[str, Any] = {"composition": {k: baseline(P, y, train, held) for k, y in targets.items()}}
+    errors = {}
+    for name, side in sides.items():
+        choices = tuned(side, train, val, targets)
+        errors[name] = {k: learnt(side, choices[k], y, train, held) for k, y in targets.items()}
+        found[name] = {k: report(errors[name][k], choices[k]) for k in targets}
+    found["paired"] = {
+        f"local - fchl19, {k}": paired(errors["local"][k], errors["fchl19"][k]) for k in targets
+    }
+    found["kernel"] = same_kernel(molecules[:100], select(theirs, np.arange(100)))
+    return found
+
+
+def same_kernel(molecules: Sequence[Any], env: kernels.Environments, sigma: float = 8.0) -> dict[str, float]:
+    """qmllib's local Gaussian kernel and ours on its own features: how far apart, and the seconds of each."""
+    from qmllib.kernels import get_local_symmetric_kernel
+
+    most, ends = int(env.counts.max()), np.cumsum(env.counts)
+    padded = np.zeros((len(env.counts), most, env.features.shape[1]))
+    for row, end, count in zip(padded, ends, env.counts, strict=True):
+        row[:count] = env.features[end - count : end]
+    charges = [m.numbers.astype(int) for m in molecules]
+    start = time.perf_counter()
+    theirs = get_local_symmetric_kernel(padded, charges, sigma)
+    middle = time.perf_counter()
+    ours = kernels.local_kernel(env, sigma=sigma)
+    end = time.perf_counter()
+    gap = float(np.abs(ours - theirs).max() / theirs.max())
+    return {"molecules": len(charges), "gap": gap, "qmllib_s": middle - start, "mcbook_s": end - middle}
+
+
+def small_molecules(draws: int) -> dict:
+    """Our own set: 600 learnt, 120 predicted, every target, every descriptor."""
+    own = data.small_molecules()
+    targets = {
+        "xtb": own.xtb_kcal,
+        "pbe0": own.pbe0_kcal,
+        "pbe0 - xtb": own.pbe0_kcal - own.xtb_kcal,
+        "homo_ev": own.homo_ev,
+        "lumo_ev": own.lumo_ev,
+        "dipole_debye": own.dipole_debye,
+    }
+    P = kernels.composition(own.molecules)
+    sides = {
+        "local": ours(own.molecules, P, np.arange(len(P))),
+        "fchl19": local(fchl19(own.molecules), P, USUAL["fchl19"]),
+        "coulomb": coulomb(own.molecules, P),
+    }
+    every = np.arange(len(P))
+    kernel_of = {
+        name: {sigma: side.kernel(every, every, sigma) for sigma in side.sigmas}
+        for name, side in sides.items()
+    }
+    maes: dict[str, dict[str, list[float]]] = {
+        name: {k: [] for k in targets} for name in ("composition", *sides)
+    }
+    for seed in range(draws):
+        order = np.random.default_rng(seed).permutation(len(P))
+        test, train = order[:120], order[120:720]
+        for k, y in targets.items():
+            maes["composition"][k].append(baseline(P, y, train, test))
+            for name, Ks in kernel_of.items():
+                maes[name][k].append(float(np.abs(by_loo(Ks, P, y, train, test)).mean()))
+    return {
+        "molecules": len(P),
+        "mae": {name: {k: spread(v) for k, v in of.items()} for name, of in maes.items()},
+        "worst_gap_local_fchl19": {
+            k: float(max(np.subtract(maes["local"][k], maes["fchl19"][k]))) for k in targets
+        },
+    }
+
+
+def by_loo(Ks: dict[float, np.ndarray], P, y, train, test) -> np.ndarray:
+    """Errors on the test, width and lam by the leave-one-out error on the training molecules alone."""
+    paths = {
+        s: kernels.lam_path(K[np.ix_(train, train)], y[train], P=P[train], lams=LAMS) for s, K in Ks.items()
+    }
+    sigma = min(paths, key=lambda s: paths[s].best_rmse)
+    K = Ks[sigma]
+    alpha, beta = kernels.solve(K[np.ix_(train, train)], y[train], lam=paths[sigma].lam, P=P[train])
+    return K[np.ix_(test, train)] @ alpha + P[test] @ beta - y[test]
+
+
+def learning_curves(draws: int) -> dict:
+    """Error against the number of molecules, direct energies; slopes of log error against log N."""
+    own = data.small_molecules()
+    P = kernels.composition(own.molecules)
+    order = np.random.RandomState(0).permutation(len(P))
+    sides = {
+        "local": ours(own.molecules, P, np.arange(len(P))),
+        "coulomb": coulomb(own.molecules, P),
+    }
+    sizes = (50, 100, 200, 400, 600)
+    found = {
+        "small_molecules": curves(
+            sides, {"xtb": own.xtb_kcal, "pbe0": own.pbe0_kcal}, order, 120, sizes, draws
+        )
+    }
+    molecules, targets, pool, test = qm7_set()
+    P = kernels.composition(molecules)
+    sides = {
+        "local": ours(molecules, P, pool),
+        "coulomb": coulomb(molecules, P),
+    }
+    order = np.concatenate([pool, test])
+    found["qm7"] = curves(sides, targets, order, len(test), (125, 250, 500, 1000, 2000, 4000), draws)
+    return found
+
+
+def curves(
+    sides: dict[str, Side], targets: dict[str, np.ndarray], order, held: int, sizes, draws: int
+) -> dict:
+    """The last `held` of the order are the test; the draws take N at random from the rest.
+
+    One width and one lam for every N, chosen within the rest by validation as in `qm7`, at a quarter of it.
+    """
+    pool, test = order[:-held], order[-held:]
+    quarter = len(pool) // 4
+    found: dict[str, Any] = {"sizes": list(sizes), "draws": draws}
+    for name, side in sides.items():
+        choices = tuned(side, pool[:quarter], pool[quarter : 2 * quarter], targets)
+        for k, y in targets.items():
+            c = choices[k]
+            K, K_test = side.kernel(pool, pool, c.sigma), side.kernel(test, pool, c.sigma)
+            errors = {n: drawn(K, K_test, side.P, y, pool, test, n, c.lam, draws) for n in sizes}
+            slope = np.polyfit(np.log(sizes), np.log([np.mean(e) for e in errors.values()]), 1)[0]
+            found[f"{name}, {k}"] = {
+                "mae": {n: spread(e) for n, e in errors.items()},
+                "slope": float(slope),
+                "sigma": c.sigma,
+                "lam": c.lam,
+            }
+    return found
+
+
+def drawn(K, K_test, P, y, pool, test, n: int, lam: float, draws: int) -> list[float]:
+    """Test errors after learning n molecules, for several random choices of them."""
+    found = []
+    for seed in range(draws):
+        some = np.random.default_rng(seed).choice(len(pool), n, replace=False)
+        present = P[pool[some]].any(axis=0)  # an element that was not drawn cannot be given a worth
+        alpha, beta = kernels.solve(
+            K[np.ix_(some, some)], y[pool[some]], lam=lam, P=P[np.ix_(pool[some], present)], overwrite=True
+        )
+        predicted = K_test[:, some] @ alpha + P[np.ix_(test, present)] @ beta
+        found.append(float(np.abs(predicted - y[test]).mean()))
+    return found
+
+
+def main() -> None:
+    """Run what is asked for, and record it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sections: dict[str, Callable[[argparse.Namespace], dict]] = {
+        "qm7": lambda a: qm7(),
+        "qm7_small": lambda a: qm7_small(),
+        "small_molecules": lambda a: small_molecules(a.draws),
+        "learning_curves": lambda a: learning_curves(a.draws),
+    }
+    parser.add_argument("--only", choices=sections)
+    parser.add_argument("--draws", type=int, default=5)
+    args = parser.parse_args()
+    for name, section in sections.items():
+        if args.only in (None, name):
+            before = machine()
+            record("kernels", name, section(args) | {"machine": before, "versions": versions(*PACKAGES)})
+
+
+if __name__ == "__main__":
+    main()
