@@ -5,7 +5,20 @@ tested functions, and handed over as arrays.
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.memory import GradientMemory
+from mcbook.widgets.mutate import MutateByHand, Mutants, single_mutants
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
 
-__all__ = ["AnswerBox", "GradientWalk", "Sweep", "UnmixByHand", "rotation", "sweep"]
+__all__ = [
+    "AnswerBox",
+    "GradientMemory",
+    "GradientWalk",
+    "Mutants",
+    "MutateByHand",
+    "Sweep",
+    "UnmixByHand",
+    "rotation",
+    "single_mutants",
+    "sweep",
+]
