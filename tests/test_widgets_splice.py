@@ -1,4 +1,4 @@
-"""The splice chapter's interactive parts: what Python hands over is right, and the page reacts in a browser."""
+"""The splice chapter's interactive parts: what Python hands over is right, and the page reacts."""
 
 import os
 
@@ -98,9 +98,12 @@ def test_every_single_mutant_is_scored_and_foretold():
 def test_the_prediction_is_of_first_order():
     """Shrink the weights, and the error of the prediction falls with the square of the effect."""
     errors, x = [], WINDOWS["first"]
-    for scale in (1.0, 0.5, 0.25):
-        found = widgets.single_mutants(x, lambda X, s=scale: np.tanh(s * (X * WEIGHTS).sum(axis=(1, 2)) + 1.0),
-                                       lambda x, s=scale: s * WEIGHTS / np.cosh(s * (x * WEIGHTS).sum() + 1.0) ** 2)  # fmt: skip
+    for small in (1.0, 0.5, 0.25):
+        found = widgets.single_mutants(
+            x,
+            lambda X, s=small: np.tanh(s * (X * WEIGHTS).sum(axis=(1, 2)) + 1.0),
+            lambda x, s=small: s * WEIGHTS / np.cosh(s * (x * WEIGHTS).sum() + 1.0) ** 2,
+        )
         errors.append(np.abs(found.actual - found.predicted).max())
     assert errors[2] < errors[1] / 2.5
     wrong = widgets.single_mutants(x, score, lambda x: -grad(x))

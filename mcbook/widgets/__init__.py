@@ -6,7 +6,7 @@ tested functions, and handed over as arrays.
 
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.memory import GradientMemory
-from mcbook.widgets.mutate import MutateByHand, Mutants, single_mutants
+from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
 

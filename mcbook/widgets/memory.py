@@ -41,7 +41,7 @@ class GradientMemory(anywidget.AnyWidget):
 
     Parameters
         radii        the slider's stops (r,), increasing: the largest |eigenvalue| of W_h
-        norms        network's name -> ‖h̄_t‖ (r, T + 1), a row for each radius, a column for each state h₀ … h_T
+        norms        network's name -> ‖h̄_t‖ (r, T + 1): a row a radius, a column a state h₀ … h_T
         eigenvalues  of the matrix W_h at radius 1, complex (h,); the page multiplies them by the radius
         radius       where the slider starts; the nearest stop is taken
 
@@ -79,6 +79,6 @@ class GradientMemory(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return (
-            f"GradientMemory: the gradient of {' and '.join(self.names)} over {len(self.logs[0][0]) - 1} steps, "
-            f"for a spectral radius from {self.radii[0]:g} to {self.radii[-1]:g}"
+            f"GradientMemory: the gradient of {' and '.join(self.names)} over "
+            f"{len(self.logs[0][0]) - 1} steps, for a spectral radius from {self.radii[0]:g} to {self.radii[-1]:g}"
         )

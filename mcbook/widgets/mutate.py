@@ -16,11 +16,11 @@ LETTERS = "ACGT"
 
 
 class Mutants(NamedTuple):
-    """All single mutants of one window: position t, letter b (its own letter included, which changes nothing).
+    """All single mutants of one window: position t, letter b (its own letter changes nothing).
 
     score      of the window as it is
     actual     the score of the mutant
-    predicted  score + ⟨G, change of the input⟩, G the gradient of the score: first order, one gradient for all
+    predicted  score + ⟨G, change of the input⟩ with G the gradient of the score: first order
     """
 
     score: float
