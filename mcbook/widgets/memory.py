@@ -78,7 +78,8 @@ class GradientMemory(anywidget.AnyWidget):
         )
 
     def __repr__(self) -> str:
+        steps, least, most = len(self.logs[0][0]) - 1, self.radii[0], self.radii[-1]
         return (
-            f"GradientMemory: the gradient of {' and '.join(self.names)} over "
-            f"{len(self.logs[0][0]) - 1} steps, for a spectral radius from {self.radii[0]:g} to {self.radii[-1]:g}"
+            f"GradientMemory: the gradient of {' and '.join(self.names)} over {steps} steps, "
+            f"for a spectral radius from {least:g} to {most:g}"
         )

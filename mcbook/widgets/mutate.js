@@ -40,7 +40,7 @@ function render({ model, el }) {
   const chosen = html("p", { class: "summary" }), summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   el.append(html("div", { class: "mc-widget mc-mutate", role: "group", "aria-label": "Mutate a sequence by hand" },
     html("div", { class: "bar" }, choice), grid,
-    html("p", { class: "marks", "aria-hidden": "true" }, html("span", { text: `−${T / 2} … −1` }), html("span", { text: "the bar is the junction" }), html("span", { text: `+1 … +${T / 2}` })),
+    html("p", { class: "marks", text: `Positions −${T / 2} to −1, the junction (thick bar), then +1 to +${T / 2}. A solid bar under a letter: the gradient wants to keep it; hatched: to be rid of it.` }),
     html("div", { class: "bar" }, chosen, html("span", { text: "change to" }), ...mutations),
     html("div", { class: "panels" }, html("figure", { class: "panel" }, html("figcaption", { text: "The " + model.get("label") }), numbers), scatter), summary));
 
