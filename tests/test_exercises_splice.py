@@ -34,16 +34,31 @@ def test_the_leaky_step_is_jax_s(rng):
     assert close(exercises.question("splice-leaky").truth(h_bar, u, W_h, 0.3), theirs)
 
 
+def test_backpropagation_through_time_is_jax_s(rng):
+    W_h, drive, h_0 = rng.normal(size=(4, 4)), rng.normal(size=(5, 6, 4)), rng.normal(size=(6, 4))
+    h_bar = rng.normal(size=(6, 4))
+
+    def states(W_h):
+        H = [jnp.array(h_0)]
+        for a in drive:
+            H.append(jnp.tanh(a + H[-1] @ W_h.T))
+        return jnp.stack(H)
+
+    theirs = jax.grad(lambda W_h: jnp.sum(states(W_h)[-1] * h_bar))(jnp.array(W_h))
+    ours = exercises.question("splice-bptt").truth(h_bar, np.asarray(states(W_h)), W_h)
+    assert close(ours, theirs)
+
+
 def test_the_gate_s_cotangent_is_jax_s(rng):
-    a_z, h, c, h_bar = rng.normal(size=(4, 5, 4))
+    a_z, h, m, h_bar = rng.normal(size=(4, 5, 4))
 
     def mix(a_z):
         z = jax.nn.sigmoid(a_z)
-        return z * h + (1 - z) * c
+        return z * h + (1 - z) * m
 
     (theirs,) = jax.vjp(mix, jnp.array(a_z))[1](jnp.array(h_bar))
     z = 1 / (1 + np.exp(-a_z))
-    assert close(exercises.question("splice-gate").truth(h_bar, h, c, z), theirs)
+    assert close(exercises.question("splice-gate").truth(h_bar, h, m, z), theirs)
 
 
 def test_the_box_by_hand_holds_the_derivative():

@@ -1,10 +1,13 @@
 """Questions of the chapter on reading a genome, with the mistakes that they know by name."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mcbook.notebook import Question
+
+Slope = Callable[[np.ndarray, int], np.ndarray]
 
 
 def softmax(U: np.ndarray) -> np.ndarray:
@@ -24,9 +27,42 @@ def leaky_step(h_bar: np.ndarray, u: np.ndarray, W_h: np.ndarray, a: float) -> n
     return (1 - a) * h_bar + a * ((1 - u**2) * h_bar) @ W_h
 
 
-def update_gate(h_bar: np.ndarray, h: np.ndarray, c: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The cotangent of a_z for h_t = z h + (1 - z) c, z = σ(a_z), h = h_{t-1}.  All (n, h) -> (n, h)."""
-    return h_bar * (h - c) * z * (1 - z)
+def update_gate(h_bar: np.ndarray, h: np.ndarray, m: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The cotangent of a_z for h_t = z h + (1 - z) m, z = σ(a_z), h = h_{t-1}.  All (n, h) -> (n, h)."""
+    return h_bar * (h - m) * z * (1 - z)
+
+
+def through_time(
+    h_bar: np.ndarray,
+    H: np.ndarray,
+    W_h: np.ndarray,
+    *,
+    slope: Slope = lambda H, t: 1 - H[t] ** 2,
+    before: int = 1,
+    steps: int | None = None,
+) -> np.ndarray:
+    """∂L/∂W_h of a tanh network by backpropagation through time: Σ_t Ā_tᵀ H_{t-1}.
+
+    h_bar (n, h) is wanted of the last state, H (T + 1, n, h) holds the states, H[0] the first of them.
+    The settings are there to be wrong: the slope of the tanh, which state meets Ā_t, how far to go back.
+    """
+    T, gradient = len(H) - 1, np.zeros_like(W_h)
+    for t in range(T, max(0, T - (steps or T)), -1):
+        a_bar = slope(H, t) * h_bar
+        gradient += a_bar.T @ H[t - before]
+        h_bar = a_bar @ W_h
+    return gradient
+
+
+def _turned(h_bar: np.ndarray, H: np.ndarray, W_h: np.ndarray) -> np.ndarray:
+    return through_time(h_bar, H, W_h.T)
+
+
+def _states(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    W_h, H = rng.normal(size=(4, 4)) / 2, [np.tanh(rng.normal(size=(6, 4)))]
+    for _ in range(5):
+        H.append(np.tanh(rng.normal(size=(6, 4)) + H[-1] @ W_h.T))
+    return rng.normal(size=(6, 4)), np.array(H), W_h
 
 
 def _labels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -34,8 +70,8 @@ def _labels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _gates(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    h_bar, h, c = rng.normal(size=(3, 5, 4))
-    return h_bar, np.tanh(h), np.tanh(c), rng.uniform(0.1, 0.9, size=(5, 4))
+    h_bar, h, m = rng.normal(size=(3, 5, 4))
+    return h_bar, np.tanh(h), np.tanh(m), rng.uniform(0.1, 0.9, size=(5, 4))
 
 
 def _one_hot(U: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -63,6 +99,37 @@ QUESTIONS: dict[str, Question] = {
             "the weights are missing": lambda U, y, w: (softmax(U) - _one_hot(U, y)) / len(U),
         },
         inputs=_labels,
+    ),
+    "splice-bptt": Question(
+        "∂L/∂W_h, as a function of h_bar (n, h), the states H (T + 1, n, h) with H[0] = h_0, and W_h",
+        through_time,
+        mistakes={
+            "Ā_t meets the state of its own step, H_t, and not the one before": lambda h_bar, H, W_h: (
+                through_time(h_bar, H, W_h, before=0)
+            ),
+            "W_h is transposed on the way back": _turned,
+            "the slope of the tanh is taken at a_t, as 1 - a_t²": lambda h_bar, H, W_h: through_time(
+                h_bar, H, W_h, slope=lambda H, t: 1 - np.arctanh(H[t]) ** 2
+            ),
+            "the slope of the tanh is taken at h_t, as 1 - tanh²(h_t)": lambda h_bar, H, W_h: through_time(
+                h_bar, H, W_h, slope=lambda H, t: 1 - np.tanh(H[t]) ** 2
+            ),
+            "the slope of the tanh belongs to the step before": lambda h_bar, H, W_h: through_time(
+                h_bar, H, W_h, slope=lambda H, t: 1 - H[t - 1] ** 2
+            ),
+            "the slope of the tanh is missing": lambda h_bar, H, W_h: through_time(
+                h_bar, H, W_h, slope=lambda H, t: np.ones_like(H[t])
+            ),
+            "the recursion is lost: only the last step counts": lambda h_bar, H, W_h: through_time(
+                h_bar, H, W_h, steps=1
+            ),
+            "the recursion stops after two steps": lambda h_bar, H, W_h: through_time(h_bar, H, W_h, steps=2),
+            "the sum over the batch became a mean": lambda h_bar, H, W_h: (
+                through_time(h_bar, H, W_h) / len(h_bar)
+            ),
+            "the result is transposed": lambda h_bar, H, W_h: through_time(h_bar, H, W_h).T,
+        },
+        inputs=_states,
     ),
     "splice-leaky": Question(
         "the cotangent h̄ of the state before, as a function of h_bar, u, W_h and a",
@@ -93,21 +160,21 @@ QUESTIONS: dict[str, Question] = {
         ),
     ),
     "splice-gate": Question(
-        "the cotangent of a_z, the argument of the update gate, as a function of h_bar, h, c and z",
+        "the cotangent of a_z, the argument of the update gate, as a function of h_bar, h, m and z",
         update_gate,
         mistakes={
-            "z and 1 - z are exchanged: the gate z keeps the old state": lambda h_bar, h, c, z: (
-                -update_gate(h_bar, h, c, z)
+            "z and 1 - z are exchanged: the gate z keeps the old state": lambda h_bar, h, m, z: (
+                -update_gate(h_bar, h, m, z)
             ),
-            "the derivative of the gate, z (1 - z), is missing": lambda h_bar, h, c, z: h_bar * (h - c),
-            "the gate was differentiated as a tanh, 1 - z²": lambda h_bar, h, c, z: (
-                h_bar * (h - c) * (1 - z**2)
+            "the derivative of the gate, z (1 - z), is missing": lambda h_bar, h, m, z: h_bar * (h - m),
+            "the gate was differentiated as a tanh, 1 - z²": lambda h_bar, h, m, z: (
+                h_bar * (h - m) * (1 - z**2)
             ),
-            "only the path that keeps the old state was counted": lambda h_bar, h, c, z: (
+            "only the path that keeps the old state was counted": lambda h_bar, h, m, z: (
                 h_bar * h * z * (1 - z)
             ),
-            "only the path that lets the candidate in was counted": lambda h_bar, h, c, z: (
-                -h_bar * c * z * (1 - z)
+            "only the path that lets the candidate in was counted": lambda h_bar, h, m, z: (
+                -h_bar * m * z * (1 - z)
             ),
         },
         inputs=_gates,
