@@ -1,0 +1,185 @@
+"""Training a network on windows: minibatches, Adam, early stopping, and our own gradient.
+
+Problem    find parameters that classify windows nobody has shown to them
+Objective  `networks.loss`: softmax cross-entropy, weighted by class where classes are rare
+Gradient   `networks.grad_loss`, backpropagation through time by hand; never an automatic one
+Solver     optax: gradient clipped to a global norm, Adam with decoupled weight decay on the matrices, the
+           rate warmed up over a tenth of the steps and then let down along a cosine. Each epoch some letters
+           are replaced by N, the row (¼, ¼, ¼, ¼): no single letter can then carry the decision.
+Stopping   the parameters returned are those of the epoch with the least loss on the validation windows
+References kingma2015, loshchilov2019, pascanu2013
+Symbols    n windows, T letters, k classes, w class weights
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Float
+
+from mcbook.splice import _checks, networks
+
+
+class Training(NamedTuple):
+    """What a training gives: parameters, and its course, one number per epoch.
+
+    `grad_norms` are means of the gradient's norm before clipping. Without validation windows `val_losses`
+    and `val_accuracies` are empty, and the last epoch's parameters are returned. `diverged`: loss or gradient
+    were no longer finite; then the course ends there and the parameters are the best before it
+    (best_epoch -1: those you began with).
+    """
+
+    params: Any
+    losses: Float[np.ndarray, " epochs"]
+    grad_norms: Float[np.ndarray, " epochs"]
+    val_losses: Float[np.ndarray, " epochs"]
+    val_accuracies: Float[np.ndarray, " epochs"]
+    best_epoch: int
+    diverged: bool
+
+
+def class_weights(y: Any, k: int) -> Float[np.ndarray, " k"]:
+    """n / (k n_c): each class weighs the same in the loss, however rare.
+
+    Raises ValueError for labels outside 0..k-1 and for a class without windows.
+    """
+    y = np.asarray(y)
+    _checks.labels(y, len(y), k)
+    counts = np.bincount(y, minlength=k)
+    if not counts.all():
+        raise ValueError(
+            f"class_weights needs windows of every class; class {int(counts.argmin())} has none."
+        )
+    return len(y) / (k * counts)
+
+
+def train(
+    params: Any,
+    X: Any,
+    y: Any,
+    *,
+    rng: np.random.Generator,
+    validation: tuple[Any, Any] | None = None,
+    epochs: int = 40,
+    batch: int = 64,
+    rate: float = 3e-3,
+    decay: float = 1e-4,
+    clip: float | None = 1.0,
+    unknown: float = 0.1,
+    class_weight: Any = None,
+    reach: int = 0,
+    loss_and_grad: Callable[..., Any] | None = None,
+) -> Training:
+    """Train a network on windows X (n, T, d) of classes y (n,), in the precision of `params`.
+
+    Parameters
+    ----------
+    validation : (X, y) to stop by; never taken from the windows that judge the result.
+    rate, decay, clip : of Adam; clip None clips nothing.
+    unknown : share of the letters that are replaced by N, anew in each epoch.
+    class_weight : one weight per class (`class_weights`), or None.
+    reach : letters that a TwoWay reads beyond the junction.
+    loss_and_grad : (params, X, y, class_weight, reach) → loss, gradient; ours, or a wrong one to look at.
+
+    Raises
+    ------
+    ValueError : input that `networks.loss` refuses; fewer windows than a batch; settings out of range.
+    """
+    params, X, y = _prepared(params, X, y, class_weight, reach)
+    held_out = None if validation is None else _prepared(params, *validation, class_weight, reach)[1:]
+    steps = _steps(len(X), batch=batch, epochs=epochs, unknown=unknown, rate=rate)
+    optimiser = _optimiser(epochs * steps, rate, decay, clip)
+    derivative = loss_and_grad or networks._loss_and_grad
+    state, course, kept, best = optimiser.init(params), [], (params, -1), np.inf
+    for e in range(epochs):
+        rows = rng.permutation(len(X))[: steps * batch].reshape(steps, batch)
+        batches = blurred(X[rows], unknown, rng=rng), y[rows]
+        params, state, loss, norm = _epoch(params, state, batches, class_weight, optimiser, derivative, reach)
+        course.append((float(loss), float(norm), *_judged(params, held_out, class_weight, reach)))
+        if not np.isfinite(course[-1][:2]).all():
+            break
+        if held_out is None or course[-1][2] < best:
+            best, kept = course[-1][2], (params, e)
+    columns = [np.array([v for v in column if v is not None]) for column in zip(*course, strict=True)]
+    return Training(kept[0], *columns, kept[1], not np.isfinite(course[-1][:2]).all())
+
+
+def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
+    """Class probabilities of windows X (n, T, d).  Raises ValueError as `networks.logits` does."""
+    params, X = networks._prepare(params, X, reach)
+    return _probabilities(params, np.asarray(X), reach)
+
+
+def blurred(X: Any, unknown: float, *, rng: np.random.Generator) -> np.ndarray:
+    """X with a share `unknown` of its letters replaced by N, the row (¼, ¼, ¼, ¼)."""
+    X = np.array(X)
+    X[rng.random(X.shape[:-1]) < unknown] = 1 / X.shape[-1]
+    return X
+
+
+@partial(jax.jit, static_argnames=("optimiser", "derivative", "reach"))
+def _epoch(params, state, batches, class_weight, optimiser, derivative, reach):
+    """One step per batch: new parameters, the optimiser's state, mean loss and mean norm of the gradient."""
+
+    def step(carry, window):
+        params, state = carry
+        loss, grad = derivative(params, *window, class_weight, reach)
+        update, state = optimiser.update(grad, state, params)
+        return (optax.apply_updates(params, update), state), (loss, optax.global_norm(grad))
+
+    (params, state), (losses, norms) = jax.lax.scan(step, (params, state), batches)
+    return params, state, losses.mean(), norms.mean()
+
+
+@lru_cache(maxsize=8)  # the same object for the same settings: compiled once
+def _optimiser(steps: int, rate: float, decay: float, clip: float | None) -> Any:
+    """Adam with weight decay on matrices, warm-up and cosine, behind a clipped gradient."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.05 * rate, rate, max(steps // 10, 1), max(steps, 2), 0.01 * rate
+    )
+    matrices = partial(jax.tree.map, lambda leaf: leaf.ndim > 1)
+    adam = optax.adamw(schedule, weight_decay=decay, mask=matrices)
+    return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
+
+
+def _judged(params: Any, held_out: Any, class_weight: Any, reach: int) -> tuple[Any, Any]:
+    """Loss and accuracy on the validation windows; None, None without."""
+    if held_out is None:
+        return None, None
+    X, y = held_out
+    p = _probabilities(params, X, reach)
+    weight = np.ones(len(y)) if class_weight is None else np.asarray(class_weight)[y]
+    surprise = -np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(p.dtype).tiny))
+    return float(weight @ surprise / weight.sum()), float((p.argmax(1) == y).mean())
+
+
+def _probabilities(params: Any, X: np.ndarray, reach: int, batch: int = 256) -> np.ndarray:
+    """Softmax of the logits, in batches of one shape: any number of windows shares one compilation."""
+    found = []
+    for start in range(0, len(X), batch):
+        rows = X[start : start + batch]
+        full = np.concatenate([rows, np.repeat(rows[:1], batch - len(rows), axis=0)])
+        found.append(np.asarray(jax.nn.softmax(networks._logits(params, full, reach), axis=1))[: len(rows)])
+    return np.concatenate(found)
+
+
+def _prepared(
+    params: Any, X: Any, y: Any, class_weight: Any, reach: int
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Checked as by `networks.loss`; parameters as JAX arrays, windows as NumPy's in their precision."""
+    params, X, y = networks._prepare_loss(params, X, y, class_weight, reach)
+    return params, np.asarray(X), np.asarray(y)
+
+
+def _steps(n: int, *, batch: int, epochs: int, unknown: float, rate: float) -> int:
+    """Batches in an epoch.  Raises ValueError for settings out of range."""
+    if not 1 <= batch <= n:
+        raise ValueError(f"train needs 1 ≤ batch ≤ n windows, got batch {batch} for {n}; lower batch.")
+    if epochs < 1 or not 0 <= unknown < 1 or not rate > 0:
+        raise ValueError(
+            f"train expects epochs ≥ 1, 0 ≤ unknown < 1 and rate > 0; got {epochs}, {unknown}, {rate}."
+        )
+    return n // batch
