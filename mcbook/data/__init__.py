@@ -11,6 +11,7 @@ MCBOOK_CACHE moves the cache.
 """
 
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
+from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
@@ -20,6 +21,7 @@ __all__ = [
     "DataCorrupt",
     "DataMissing",
     "Dataset",
+    "Junctions",
     "Recording",
     "RemoteFile",
     "Room",
@@ -31,5 +33,6 @@ __all__ = [
     "load_npz",
     "rooms",
     "speech",
+    "splice_junctions",
     "voices",
 ]

@@ -114,7 +114,28 @@ FETAL_ECG = Dataset(
     note="From the pinned copy in OSET (R. Sameni), under the licence named; see DaISy for its own.",
 )
 
-DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, ROOMS, SPEECH, FETAL_ECG)}
+SPLICE = Dataset(
+    name="splice",
+    title="Splice junctions of primate genes (UCI)",
+    licence="CC BY 4.0",
+    home="https://archive.ics.uci.edu/dataset/69",
+    citation=(
+        "G. Towell, M. Noordewier, J. Shavlik: Molecular Biology (Splice-junction Gene Sequences). UCI Machine "
+        "Learning Repository, 1992 (from GenBank 64.1). doi:10.24432/C5M888"
+    ),
+    files=(
+        RemoteFile(
+            "splice.data",
+            "ebbae10c85d3c285e2a2489a37e42bc2ee8d91d15005e391a9962fa3389a114f",
+            319000,
+            "https://raw.githubusercontent.com/drusk/splice-junction-gene-sequences/"
+            "e862a929e3d82a881bb7abc8e0ffba3f68cf9a8c/data/splice.data",
+        ),
+    ),
+    note="Unaltered, from a pinned copy on GitHub.",
+)
+
+DATASETS: dict[str, Dataset] = {row.name: row for row in (VOICES, ROOMS, SPEECH, FETAL_ECG, SPLICE)}
 
 
 def dataset(name: str) -> Dataset:
