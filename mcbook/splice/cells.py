@@ -10,8 +10,8 @@ Backward   h̄_t is the cotangent of h_t: everything that later steps and the lo
            Tanh  ā_t = (1 - h_t²) ∘ h̄_t,   h̄_{t-1} += ā_t W_h
            GRU   m̄ = (1 - z) ∘ h̄,  z̄ = (h_{t-1} - m) ∘ h̄,  ā_m = (1 - m²) ∘ m̄,  ā_z = z(1 - z) ∘ z̄,
                  ā_r = r(1 - r) ∘ s_m ∘ ā_m,   s̄ = (ā_r, ā_z, r ∘ ā_m),   h̄_{t-1} += z ∘ h̄_t + s̄_t W_h
-Gradients  W̄_x = Σ_t ā_tᵀ x_t,   W̄_h = Σ_t s̄_tᵀ h_{t-1}  (tanh: s̄ = ā),   b̄ = Σ_t Σ_n ā_t
-           The sums over t are one product of (h, Tn) and (Tn, ·) matrices after the recursion, not T of them.
+Gradients  [W̄_x, b̄, W̄_h] = Σ_t ā_tᵀ [x_t, 1, h_{t-1}]    (GRU: s̄_t in place of ā_t for W̄_h)
+           The sum over t is one product of (h, Tn) and (Tn, d + 1 + h) matrices after the recursion, not T of them.
 References elman1990, werbos1990, cho2014
 Symbols    n samples, T steps, d letters, h hidden units; outside X (n, T, d), inside time comes first
 """
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 Array = Any  # NumPy or JAX
@@ -109,21 +110,27 @@ def vjp_rnn(cell: RNNCell, X, H, h_0, H_bar, h_bar):
         return a_bar @ cell.W_h, a_bar
 
     h_0_bar, A_bar = jax.lax.scan(back, h_bar, (H, H_bar), reverse=True)
-    H_before = jnp.concatenate([h_0[None], H[:-1]])[: len(H)]
-    grad = RNNCell(over_time(A_bar, X), over_time(A_bar, H_before), A_bar.sum((0, 1)))
-    return CellVJP(grad, A_bar @ cell.W_x, h_0_bar)
+    W_x, b, W_h = over_time(A_bar, X, jnp.ones_like(X[..., :1]), before(H, h_0))
+    return CellVJP(RNNCell(W_x, W_h, b[:, 0]), A_bar @ cell.W_x, h_0_bar)
+
+
+def gru_slopes(cell: GRUCell, X, H_before):
+    """to_a, to_s (T, n, 3h) and z: ā_t = to_a ∘ (h̄_t, h̄_t, h̄_t), s̄_t likewise, h̄_{t-1} = z ∘ h̄_t + s̄_t W_h.
+
+    None of it waits for h̄: all steps are done at once, the gates formed again from the states.
+    """
+    S = H_before @ cell.W_h.T
+    r, z, m = gru_gates(S, affine(cell, X))
+    s_m = jnp.split(S, 3, axis=-1)[2]
+    to_m = (1 - z) * (1 - m * m)
+    to_z, to_r = (H_before - m) * z * (1 - z), to_m * s_m * r * (1 - r)
+    return jnp.concatenate([to_r, to_z, to_m], -1), jnp.concatenate([to_r, to_z, to_m * r], -1), z
 
 
 def vjp_gru(cell: GRUCell, X, H, h_0, H_bar, h_bar):
-    """Backpropagation through time for the gated unit, time first; the gates are formed again from the states."""
-    H_before = jnp.concatenate([h_0[None], H[:-1]])[: len(H)]
-    S = H_before @ cell.W_h.T  # all steps in one product
-    r, z, m = gru_gates(S, affine(cell, X))
-    s_m = jnp.split(S, 3, axis=-1)[2]
-    to_m = (1 - z) * (1 - m * m)  # ā_m = to_m ∘ h̄, ā_z = to_z ∘ h̄, ā_r = to_r ∘ h̄: nothing here waits for h̄
-    to_z, to_r = (H_before - m) * z * (1 - z), to_m * s_m * r * (1 - r)
-    to_a = jnp.concatenate([to_r, to_z, to_m], axis=-1)
-    to_s = jnp.concatenate([to_r, to_z, to_m * r], axis=-1)
+    """Backpropagation through time for the gated unit, time first; arguments as in `vjp_rnn`."""
+    H_before = before(H, h_0)
+    to_a, to_s, z = gru_slopes(cell, X, H_before)
 
     def back(h_bar, t):
         to_s, z, wanted = t
@@ -132,19 +139,28 @@ def vjp_gru(cell: GRUCell, X, H, h_0, H_bar, h_bar):
 
     h_0_bar, H_bar = jax.lax.scan(back, h_bar, (to_s, z, H_bar), reverse=True)
     A_bar, S_bar = to_a * jnp.tile(H_bar, 3), to_s * jnp.tile(H_bar, 3)
-    grad = GRUCell(over_time(A_bar, X), over_time(S_bar, H_before), A_bar.sum((0, 1)))
-    return CellVJP(grad, A_bar @ cell.W_x, h_0_bar)
+    W_x, b = over_time(A_bar, X, jnp.ones_like(X[..., :1]))
+    (W_h,) = over_time(S_bar, H_before)
+    return CellVJP(GRUCell(W_x, W_h, b[:, 0]), A_bar @ cell.W_x, h_0_bar)
 
 
-def vjp_run(cell: Cell, X, H, h_0, H_bar, h_bar):
-    """`run` backwards, for either cell."""
-    back = vjp_rnn if isinstance(cell, RNNCell) else vjp_gru
-    return back(cell, X, H, h_0, H_bar, h_bar)
+def vjp_run(cell: Cell, X, H, h_0, H_bar, h_bar) -> CellVJP:
+    """`run` backwards, for either cell, time first."""
+    if isinstance(cell, RNNCell):
+        return vjp_rnn(cell, X, H, h_0, H_bar, h_bar)
+    return vjp_gru(cell, X, H, h_0, H_bar, h_bar)
 
 
-def over_time(A, B):
-    """Σ_t A_tᵀ B_t for A (T, n, p) and B (T, n, q), as one product of (p, Tn) and (Tn, q)."""
-    return A.reshape(-1, A.shape[-1]).T @ B.reshape(-1, B.shape[-1])
+def before(H, h_0):
+    """The states that the steps start from: h_0, ..., h_{T-1}."""
+    return jnp.concatenate([h_0[None], H])[: len(H)]
+
+
+def over_time(A, *parts):
+    """Σ_t A_tᵀ B_t for each B (T, n, ·) of the parts, A (T, n, p): one product of (p, Tn) and (Tn, all columns)."""
+    Z = jnp.concatenate(parts, axis=-1)
+    G = A.reshape(-1, A.shape[-1]).T @ Z.reshape(-1, Z.shape[-1])
+    return jnp.split(G, np.cumsum([B.shape[-1] for B in parts])[:-1], axis=1)
 
 
 def zero_state(cell: Cell, n: int):

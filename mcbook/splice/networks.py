@@ -13,6 +13,7 @@ Page       book/learning/splice
 Symbols    h hidden units, k classes, w class weights, p probabilities, e_y the y-th unit row
 """
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mcbook.splice import _checks, cells
-from mcbook.splice.cells import Cell, CellVJP, GRUCell, RNNCell
+from mcbook.splice.cells import Cell, CellVJP
+from mcbook.splice.through_time import Plan, final_state, vjp_final_state
 
 Array = Any  # NumPy or JAX
 
@@ -52,62 +54,6 @@ class NetworkVJP(NamedTuple):
 
     params: Any
     X: Float[Array, "n T d"]
-
-
-# Initial parameters
-
-
-def init_rnn_cell(rng: np.random.Generator, *, hidden: int = 64, letters: int = 4, radius: float = 1.0):
-    """W_h = radius times a random rotation (spectral radius `radius`), W_x ~ N(0, 1/letters), b = 0; float64."""
-    _sizes(hidden=hidden, letters=letters)
-    return RNNCell(
-        rng.normal(size=(hidden, letters)) / np.sqrt(letters),
-        radius * _rotation(rng, hidden),
-        np.zeros(hidden),
-    )
-
-
-def init_gru_cell(rng: np.random.Generator, *, hidden: int = 64, letters: int = 4, keep: float = 1.0):
-    """Three random rotations for W_h, W_x ~ N(0, 1/letters); update gates biased by `keep`: remember first."""
-    _sizes(hidden=hidden, letters=letters)
-    b = np.zeros(3 * hidden)
-    b[hidden : 2 * hidden] = keep
-    W_h = np.concatenate([_rotation(rng, hidden) for _ in range(3)])
-    return GRUCell(rng.normal(size=(3 * hidden, letters)) / np.sqrt(letters), W_h, b)
-
-
-def init_rnn(rng: np.random.Generator, *, hidden: int = 64, classes: int = 3, letters: int = 4) -> OneWay:
-    """A tanh network read at the end; float64 NumPy arrays."""
-    return OneWay(init_rnn_cell(rng, hidden=hidden, letters=letters), *_init_readout(rng, hidden, classes))
-
-
-def init_gru(rng: np.random.Generator, *, hidden: int = 64, classes: int = 3, letters: int = 4) -> OneWay:
-    """A gated network read at the end; float64 NumPy arrays."""
-    return OneWay(init_gru_cell(rng, hidden=hidden, letters=letters), *_init_readout(rng, hidden, classes))
-
-
-def init_two_way(
-    rng: np.random.Generator, *, hidden: int = 64, classes: int = 3, letters: int = 4, gated: bool = True
-) -> TwoWay:
-    """Two cells of `hidden` units each, gated or tanh, read at the junction; float64 NumPy arrays."""
-    init = init_gru_cell if gated else init_rnn_cell
-    one, other = (init(rng, hidden=hidden, letters=letters) for _ in range(2))
-    return TwoWay(one, other, *_init_readout(rng, 2 * hidden, classes))
-
-
-def _init_readout(rng: np.random.Generator, h: int, k: int):
-    _sizes(classes=k)
-    return rng.normal(size=(k, h)) / np.sqrt(h), np.zeros(k)
-
-
-def _rotation(rng: np.random.Generator, h: int) -> np.ndarray:
-    return np.linalg.qr(rng.normal(size=(h, h)))[0]
-
-
-def _sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}.")
 
 
 # Softmax cross-entropy
@@ -176,13 +122,49 @@ def loss(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: in
 def grad_loss(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """The gradient of `loss`: a NamedTuple of the kind and the shapes of `params`.  Raises ValueError."""
     params, X, y = _prepare_loss(params, X, y, class_weight, reach)
-    return _loss_and_grad(params, X, y, class_weight, reach)[1]
+    return _loss_and_grad(params, X, y, class_weight, reach, Plan())[1]
 
 
 def loss_and_grad(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """`loss` and `grad_loss` of one forward pass.  Raises ValueError."""
     params, X, y = _prepare_loss(params, X, y, class_weight, reach)
-    return _loss_and_grad(params, X, y, class_weight, reach)
+    return _loss_and_grad(params, X, y, class_weight, reach, Plan())
+
+
+def checkpointed_grad_loss(
+    params: Network,
+    X: Any,
+    y: Any,
+    *,
+    segment: int | None = None,
+    class_weight: Any = None,
+    reach: int = 0,
+):
+    """`grad_loss` in √T memory: the states of `segment` steps (√T unless told) at a time, run twice.
+
+    Raises ValueError.
+    """
+    params, X, y = _prepare_loss(params, X, y, class_weight, reach)
+    segment = max(1, math.isqrt(X.shape[1])) if segment is None else segment
+    if not isinstance(segment, int) or segment < 1:
+        raise ValueError(f"segment must be an integer of at least 1 step, got {segment!r}.")
+    return _loss_and_grad(params, X, y, class_weight, reach, Plan(segment, keep=False))[1]
+
+
+def truncated_grad_loss(
+    params: OneWay, X: Any, y: Any, *, window: int, class_weight: Any = None
+):
+    """`grad_loss` with the way back cut off after `window` steps: h_{T-window} is held constant.
+
+    Not the gradient of `loss`, nor of anything else: what it lacks is Σ_{t ≤ T-window} of what step t adds, which
+    falls with the product of `window` Jacobians.  Raises ValueError.
+    """
+    params, X, y = _prepare_loss(params, X, y, class_weight, 0)
+    if not isinstance(params, OneWay):
+        raise ValueError("truncated_grad_loss needs a OneWay, read at the end.")
+    if not isinstance(window, int) or window < 1:
+        raise ValueError(f"window must be an integer of at least 1 step, got {window!r}.")
+    return _truncated_grad_loss(params, X, y, class_weight, min(window, X.shape[1]))
 
 
 def junction_logits(params: TwoWay, X: Any, *, reach: int = 0):
@@ -214,55 +196,77 @@ def _vjp_states(cell, X, h_0, H_bar):
 
 def sides(params: Network, X, reach: int):
     """The cells of a network and what each reads up to the read-out, time first: [(cell, X (T', n, d))]."""
-    X = X.swapaxes(0, 1)
+    return [(cell, x.swapaxes(0, 1)) for cell, x in _sides(params, X, reach)]
+
+
+def _sides(params: Network, X, reach: int):
+    """`sides`, samples first: [(cell, X (n, T', d))]."""
     if isinstance(params, OneWay):
         return [(params.cell, X)]
-    T = len(X)
+    T = X.shape[1]
     left, right = min(T // 2 + reach, T), max(T // 2 - reach, 0)
-    return [(params.forward, X[:left]), (params.backward, X[right:][::-1])]
+    return [(params.forward, X[:, :left]), (params.backward, X[:, right:][:, ::-1])]
 
 
-def _read(params, X, reach):
-    """Logits, and what the way back needs: the read-out's input (n, h or 2h), each side's states (T', n, h)."""
-    H = [cells.run(cell, x, cells.zero_state(cell, x.shape[1])) for cell, x in sides(params, X, reach)]
-    last = jnp.concatenate([h[-1] if len(h) else jnp.zeros(h.shape[1:], h.dtype) for h in H], axis=1)
-    return last @ params.V.T + params.c[None], last, H
+def _read(params, X, reach, plan):
+    """Logits, and what the way back needs: the read-out's input (n, h or 2h), and what each side has saved."""
+    out = [final_state(cell, x, cells.zero_state(cell, len(x)), plan) for cell, x in _sides(params, X, reach)]
+    last = jnp.concatenate([h for h, _ in out], axis=1)
+    return last @ params.V.T + params.c[None], last, [saved for _, saved in out]
 
 
-def _back(params, X, last, H, logits_bar, reach) -> NetworkVJP:
+def _back(params, X, last, saved, logits_bar, reach, plan, inputs=False) -> NetworkVJP:
     """logits_bar back through the read-out, then through time on each side."""
-    last_bar = jnp.split(logits_bar @ params.V, len(H), axis=1)
-    back = []
-    for (cell, x), h, h_bar in zip(sides(params, X, reach), H, last_bar, strict=True):
-        back.append(cells.vjp_run(cell, x, h, cells.zero_state(cell, x.shape[1]), None, h_bar))
+    last_bar = jnp.split(logits_bar @ params.V, _widths(params), axis=1)
+    back = [
+        vjp_final_state(cell, x, kept, h_bar, plan, inputs=inputs)
+        for (cell, x), kept, h_bar in zip(_sides(params, X, reach), saved, last_bar, strict=True)
+    ]
     grad = type(params)(*(b.cell for b in back), logits_bar.T @ last, logits_bar.sum(0))
-    X_bar = jnp.zeros_like(X.swapaxes(0, 1)).at[: len(H[0])].add(back[0].X)
+    if not inputs:
+        return NetworkVJP(grad, None)
+    X_bar = jnp.zeros_like(X).at[:, : back[0].X.shape[1]].add(back[0].X)
     if len(back) == 2:
-        X_bar = X_bar.at[len(X_bar) - len(H[1]) :].add(back[1].X[::-1])
-    return NetworkVJP(grad, X_bar.swapaxes(0, 1))
+        X_bar = X_bar.at[:, X.shape[1] - back[1].X.shape[1] :].add(back[1].X[:, ::-1])
+    return NetworkVJP(grad, X_bar)
+
+
+def _widths(params) -> list[int]:
+    """Where the read-out's input is split between the sides."""
+    return [params.forward.W_h.shape[1]] if isinstance(params, TwoWay) else []
 
 
 @partial(jax.jit, static_argnums=2)
 def _logits(params, X, reach):
-    return _read(params, X, reach)[0]
+    return _read(params, X, reach, Plan(keep=False))[0]
 
 
 @partial(jax.jit, static_argnums=3)
 def _vjp_logits(params, X, logits_bar, reach):
-    _, last, H = _read(params, X, reach)
-    return _back(params, X, last, H, logits_bar, reach)
+    _, last, saved = _read(params, X, reach, Plan())
+    return _back(params, X, last, saved, logits_bar, reach, Plan(), inputs=True)
 
 
 @partial(jax.jit, static_argnums=4)
 def _loss(params, X, y, class_weight, reach):
-    return cross_entropy(_read(params, X, reach)[0], y, class_weight)
+    return cross_entropy(_read(params, X, reach, Plan(keep=False))[0], y, class_weight)
+
+
+@partial(jax.jit, static_argnums=(4, 5))
+def _loss_and_grad(params, X, y, class_weight, reach, plan):
+    out, last, saved = _read(params, X, reach, plan)
+    logits_bar = grad_cross_entropy_logits(out, y, class_weight)
+    back = _back(params, X, last, saved, logits_bar, reach, plan)
+    return cross_entropy(out, y, class_weight), back.params
 
 
 @partial(jax.jit, static_argnums=4)
-def _loss_and_grad(params, X, y, class_weight, reach):
-    out, last, H = _read(params, X, reach)
-    back = _back(params, X, last, H, grad_cross_entropy_logits(out, y, class_weight), reach)
-    return cross_entropy(out, y, class_weight), back.params
+def _truncated_grad_loss(params, X, y, class_weight, window):
+    first = X.shape[1] - window
+    h, _ = final_state(params.cell, X[:, :first], cells.zero_state(params.cell, len(X)), Plan(keep=False))
+    h, saved = final_state(params.cell, X[:, first:], h, Plan())
+    logits_bar = grad_cross_entropy_logits(h @ params.V.T + params.c[None], y, class_weight)
+    return _back(params, X[:, first:], h, [saved], logits_bar, 0, Plan()).params
 
 
 @partial(jax.jit, static_argnums=2)
