@@ -33,7 +33,7 @@ from mcbook.splice.networks import (
     vjp_logits,
     vjp_states,
 )
-from mcbook.splice.streaming import Stretch, lambert_tanh, scan, stream
+from mcbook.splice.streaming import Stretch, lambert_tanh, letter_rows, scan, stream
 
 __all__ = [
     "CellVJP",
@@ -54,6 +54,7 @@ __all__ = [
     "init_two_way",
     "junction_logits",
     "lambert_tanh",
+    "letter_rows",
     "logits",
     "loss",
     "loss_and_grad",

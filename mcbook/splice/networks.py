@@ -151,9 +151,7 @@ def checkpointed_grad_loss(
     return _loss_and_grad(params, X, y, class_weight, reach, Plan(segment, keep=False))[1]
 
 
-def truncated_grad_loss(
-    params: OneWay, X: Any, y: Any, *, window: int, class_weight: Any = None
-):
+def truncated_grad_loss(params: OneWay, X: Any, y: Any, *, window: int, class_weight: Any = None):
     """`grad_loss` with the way back cut off after `window` steps: h_{T-window} is held constant.
 
     Not the gradient of `loss`, nor of anything else: what it lacks is Σ_{t ≤ T-window} of what step t adds, which

@@ -7,7 +7,8 @@ Blocks     f reads from the far left, g from the far right, and neither fits int
            was a matrix times a vector is a product of matrices. Blocks lie at fixed places: how the letters
            were cut into chunks on arrival changes nothing, not a bit.
 Exact      at both ends of the sequence (outside it a state stands still) and for a sequence of one block
-Not exact  at block edges: the difference to a whole run shrinks with ‖∂h_t/∂h_{t-overlap}‖, see `forgetting`
+Not exact  at block edges: what a state still holds of letters more than `overlap` back, which shrinks with
+           ‖∂h_t/∂h_{t-overlap}‖ (`product_log_singular_values`)
 Step       s_t = h_{t-1} [W_hᵀ, V_hᵀ]: the read-out rides in the same product.  x_t W_xᵀ + b is looked up in a table,
            one row per kind of letter. tanh is Lambert's continued fraction, within 7e-6, and σ(x) = (1 + tanh(x/2))/2;
            all halves are folded into the weights, which changes no bit of them.
@@ -16,6 +17,7 @@ References lambert1768
 Symbols    T letters, k classes, h hidden units, s reach; w = overlap + s letters to warm up, L letters to a block
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,6 +30,7 @@ from jaxtyping import Float
 from mcbook.splice import _checks
 from mcbook.splice.cells import Cell, GRUCell
 from mcbook.splice.networks import TwoWay
+from mcbook.splice.sequences import encode
 
 Array = Any  # NumPy or JAX
 OUTSIDE, REFUSED = 0, 255  # codes of what is no letter of the sequence, and of no letter at all
@@ -50,7 +53,7 @@ def stream(
     params: TwoWay,
     letters: Any,
     *,
-    rows: Float[Array, "256 d"],
+    rows: Any = None,
     reach: int = 0,
     overlap: int = 128,
     block: int = 4096,
@@ -60,16 +63,15 @@ def stream(
     """Logits at the junctions 0..T of a sequence, a stretch at a time, in memory independent of T.
 
     letters    bytes, str or a uint8 array; or an iterable of them (chunks of any size), such as an open file
-    rows       what the network reads for a byte: a row of d numbers; NaN where a byte is no letter
+    rows       what the network reads for a byte, (256, d), NaN where a byte is no letter; `letter_rows()` unless told
     precision  "float32", or "bfloat16": about 1.4 times as fast where the processor multiplies bfloat16
     Raises ValueError: for settings at once, for a letter that is none when the stream comes to it.
     """
+    rows = letter_rows() if rows is None else rows
     _check_stream(params, rows, reach, overlap, block, batch, precision)
     code, table_rows = alphabet(rows)
-    sides = [
-        _side(cell, V, table_rows, precision)
-        for cell, V in zip(params[:2], np.split(np.asarray(params.V), [len(params.forward.W_h.T)], 1), strict=True)
-    ]
+    read_outs = np.split(np.asarray(params.V), [np.shape(params.forward.W_h)[1]], axis=1)
+    sides = [_side(cell, V, table_rows, precision) for cell, V in zip(params[:2], read_outs, strict=True)]
     plan = _Plan(reach, overlap + reach, block, batch, np.asarray(params.c, np.float32))
     return _stretches(sides, plan, _codes(letters, code))
 
@@ -92,7 +94,16 @@ class _Side(NamedTuple):
 
     table: Any
     W: Any
-    cell: Any  # an empty cell of the kind: a static hint
+    gated: bool
+
+
+def letter_rows() -> Float[np.ndarray, "256 4"]:
+    """`encode` for every byte, ambiguity letters, lower case and U included; NaN where a byte is no letter."""
+    rows = np.full((256, 4), np.nan)
+    for byte in range(256):
+        with contextlib.suppress(ValueError):
+            rows[byte] = encode(chr(byte))[0]
+    return rows
 
 
 def alphabet(rows: Float[Array, "256 d"]) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +178,9 @@ def _codes(letters: Any, code: np.ndarray) -> Iterator[np.ndarray]:
         raw = chunk.encode("latin-1", "replace") if isinstance(chunk, str) else chunk
         raw = raw if isinstance(raw, np.ndarray) else np.frombuffer(raw, np.uint8)
         if raw.dtype != np.uint8 or raw.ndim != 1:
-            raise ValueError(f"letters must come as bytes, str or 1-D uint8 arrays, got {raw.dtype} {raw.shape}.")
+            raise ValueError(
+                f"letters must come as bytes, str or 1-D uint8 arrays, got {raw.dtype} {raw.shape}."
+            )
         codes = code[raw]
         if codes.size and codes.max() == REFUSED:
             at = int(np.argmax(codes == REFUSED))
@@ -206,18 +219,28 @@ def _batch(sides: list[_Side], plan: _Plan, codes: np.ndarray, start: int, junct
     """Logits at `junctions` junctions from `start` on; codes begin `margin` letters before it."""
     blocks = -(-junctions // plan.block)
     blocks = min(plan.batch, max(SMALLEST, 1 << (blocks - 1).bit_length()))
-    steps = plan.warm_up + plan.block
     k = len(plan.c)
-    out = []
-    for side, shift in zip(sides, (plan.reach - plan.warm_up, -plan.reach - 1), strict=True):
-        read = codes[plan.margin + shift :][: (blocks - 1) * plan.block + steps]
-        windows = np.lib.stride_tricks.sliding_window_view(read, steps)[:: plan.block].T
-        backward = shift == -plan.reach - 1
-        windows = np.ascontiguousarray(windows[::-1] if backward else windows)
-        read_out = np.asarray(_run((side.table, side.W), windows, side.cell, k))[plan.warm_up :]
-        out.append(read_out[::-1] if backward else read_out)
-    logits = (out[0] + out[1] + plan.c).swapaxes(0, 1).reshape(-1, k)
+    f, g = (
+        np.asarray(_run((side.table, side.W), windows, side.gated, k))[plan.warm_up :]
+        for side, windows in zip(sides, _windows(plan, codes, blocks), strict=True)
+    )
+    logits = (f + g[::-1] + plan.c).swapaxes(0, 1).reshape(-1, k)
     return Stretch(start, logits[:junctions])
+
+
+def _windows(plan: _Plan, codes: np.ndarray, blocks: int) -> list[np.ndarray]:
+    """What f and g read for each block, each in its own order: (w + L, blocks) codes.
+
+    For junctions j.. j+L-1, f_{j+s} has to have read w letters: from j + s - w on; g_{j-s} is the last one wanted,
+    w + L letters after the one at j + L - 1 - s + w; the letter in front of which it is read out goes with it.
+    """
+    steps = plan.warm_up + plan.block
+    both = []
+    for first, order in ((plan.reach - plan.warm_up, 1), (-plan.reach - 1, -1)):
+        read = codes[plan.margin + first :][: (blocks - 1) * plan.block + steps]
+        windows = np.lib.stride_tricks.sliding_window_view(read, steps)[:: plan.block]
+        both.append(np.ascontiguousarray(windows.T[::order]))
+    return both
 
 
 def _check_stream(params, rows, reach, overlap, block, batch, precision) -> None:
