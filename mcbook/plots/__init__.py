@@ -10,6 +10,7 @@ line has its own dash, every group its own marker.
 """
 
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
+from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.svg import Figure, figure
 
@@ -25,6 +26,7 @@ __all__ = [
     "matrix",
     "rasterise",
     "scatter_pair",
+    "sequence_logo",
     "spectrogram",
     "style",
     "waveforms",

@@ -3,7 +3,7 @@
 Problem    accuracy on windows never seen, and whether a difference is more than the luck of the folds
 Folds      copies of a sequence share a fold (a group); each fold has each class in its share
 Tests      the same folds for both sides. Training sets of k-fold cross-validation overlap, so differences d_j
-           of J = repeats times k folds are not independent; Nadeau and Bengio's correction widens the variance:
+           of J = repeats times k folds depend on each other; the correction widens their variance:
              t = d̄ / sqrt((1/J + n_test/n_train) s²),   J - 1 degrees of freedom
            McNemar: of the windows that one side alone gets right, is either side's half?  (exact, binomial)
 References nadeau2003 (correction), bouckaert2004 (repeated folds), mcnemar1947

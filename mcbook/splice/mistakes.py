@@ -34,27 +34,32 @@ def wrong_loss_and_grad(mistake: str) -> Any:
     return partial(_loss_and_grad, mistake)
 
 
-def _loss_and_grad(mistake: str, params: Any, X: Any, y: Any, class_weight: Any = None, reach: int = 0):
+def _loss_and_grad(mistake: str, params: Any, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """The loss, and a gradient with that mistake in both cells."""
     if not isinstance(params, networks.TwoWay) or not isinstance(params.forward, cells.RNNCell):
         raise ValueError(
             f"{mistake!r} is a mistake in a TwoWay of tanh cells: init_two_way(rng, gated=False)."
         )
-    X = jnp.asarray(X, params.V.dtype)
-    out, last, H = networks._read(params, X, reach)
-    out_bar = networks.grad_cross_entropy_logits(out, jnp.asarray(y), class_weight)
+    X, y = jnp.asarray(X, params.V.dtype), jnp.asarray(y)
+    runs = [_run(cell, x) for cell, x in networks.sides(params, X, reach)]
+    last = jnp.concatenate([run[2][-1] for run in runs], axis=1)
+    out = last @ params.V.T + params.c[None]
+    out_bar = networks.grad_cross_entropy_logits(out, y, class_weight)
     last_bar = jnp.split(out_bar @ params.V, 2, axis=1)
-    grads = [
-        _wrong_vjp(mistake, cell, x, h, h_bar)
-        for (cell, x), h, h_bar in zip(networks.sides(params, X, reach), H, last_bar, strict=True)
-    ]
+    grads = [_wrong_grad(mistake, *run, h_bar) for run, h_bar in zip(runs, last_bar, strict=True)]
     grad = networks.TwoWay(*grads, out_bar.T @ last, out_bar.sum(0))
-    return networks.cross_entropy(out, jnp.asarray(y), class_weight), grad
+    return networks.cross_entropy(out, y, class_weight), grad
 
 
-def _wrong_vjp(mistake: str, cell: cells.RNNCell, X: Any, H: Any, h_bar: Any) -> cells.RNNCell:
-    """`cells.vjp_rnn` with a mistake, parameters only; time first."""
-    H_before = jnp.concatenate([jnp.zeros_like(H[:1]), H[:-1]])
+def _run(cell: cells.RNNCell, X: Any):
+    """The cell, X, the states h_t after each letter and h_{t-1} before it; time first."""
+    h_0 = cells.zero_state(cell, X.shape[1])
+    H = cells.run(cell, X, h_0)
+    return cell, X, H, jnp.concatenate([h_0[None], H[:-1]])
+
+
+def _wrong_grad(mistake: str, cell: cells.RNNCell, X: Any, H: Any, H_before: Any, h_bar: Any):
+    """The cell's gradient from h_bar, the cotangent of its last state, with a mistake; time first."""
     A = cells.affine(cell, X) + H_before @ cell.W_h.T
     slope = 1 - (A if mistake == "pre-activation" else H) ** 2
     back = {"transposed": cell.W_h.T, "no recursion": jnp.zeros_like(cell.W_h)}.get(mistake, cell.W_h)
@@ -64,5 +69,5 @@ def _wrong_vjp(mistake: str, cell: cells.RNNCell, X: Any, H: Any, h_bar: Any) ->
         return a_bar @ back, a_bar
 
     A_bar = jax.lax.scan(step, h_bar, slope, reverse=True)[1]
-    wrong_time = H if mistake == "wrong time" else H_before
-    return cells.RNNCell(cells.over_time(A_bar, X), cells.over_time(A_bar, wrong_time), A_bar.sum((0, 1)))
+    met = H if mistake == "wrong time" else H_before
+    return cells.RNNCell(*(jnp.einsum("tnh,tnd->hd", A_bar, Z) for Z in (X, met)), A_bar.sum((0, 1)))

@@ -100,7 +100,7 @@ def logo_heights(f: Any) -> Float[np.ndarray, "T 4"]:
 
 
 def kl_divergence(f: Any, f_hat: Any) -> Float[np.ndarray, " T"]:
-    """Σ f log2(f / f_hat) at each position, in bits: 0 where they agree, ∞ where f_hat excludes what occurs."""
+    """Σ f log2(f / f_hat) at each position, in bits; infinite where f_hat excludes what occurs."""
     f, f_hat = np.asarray(f, dtype=float), np.asarray(f_hat, dtype=float)
     with np.errstate(divide="ignore"):
         return np.where(f > 0, f * np.log2(np.where(f > 0, f, 1) / f_hat), 0).sum(axis=1)

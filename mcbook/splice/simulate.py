@@ -10,7 +10,7 @@ Ceiling    Bayes' rule. With f the table and b the background, at an ambiguous l
              log p(x | EI) - log p_0(x) = Σ_t log (x_t · f_t) / (x_t · b),    p_0 all background; IE alike,
              p(x | N) / p_0(x) = 1 - δ + δ/2 [GT] / (b_G b_T) + δ/2 [AG] / (b_A b_G),   δ the share of decoys
            No classifier is right more often, in expectation, than the class with the largest posterior.
-Stretch    background, and genes of exons and introns planted in it; GT and AG abound elsewhere by chance
+Genes      background, and genes of exons and introns planted in it; GT and AG abound elsewhere by chance
 Reference  burset2001: SpliceDB's frequency matrices of mammalian GT-AG pairs, 22 199 of them verified by ESTs
            (figures checked in the copy that the R package SPLINTER carries, donor.m and acceptor.m)
 Symbols    X (n, 60, 4) letters A, C, G, T; y (n,) indices into CLASSES; f (s, 4) a site's table;
@@ -76,7 +76,7 @@ class Windows(NamedTuple):
     y: Int[np.ndarray, " n"]
 
 
-class Stretch(NamedTuple):
+class Planted(NamedTuple):
     """A long sequence and where its junctions are: junction j lies in front of letter j (from 0)."""
 
     sequence: str
@@ -153,7 +153,7 @@ def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " T+1"]:
     return found
 
 
-def simulate_stretch(
+def simulate_genes(
     genes: int,
     *,
     rng: np.random.Generator,
@@ -161,7 +161,7 @@ def simulate_stretch(
     exon_length: tuple[int, int] = (60, 200),
     intron_length: tuple[int, int] = (80, 400),
     spacer: tuple[int, int] = (200, 800),
-) -> Stretch:
+) -> Planted:
     """A long sequence with `genes` planted: spacer, exon, intron, exon, …, spacer.
 
     The ranges (least, most) are of exons in a gene and of letters in each part. Real introns are far longer:
@@ -171,7 +171,7 @@ def simulate_stretch(
     ------
     ValueError : genes < 1; a range that is empty, or shorter than the sites at the ends of the part need.
     """
-    _check_stretch(genes, exons=exons, exon_length=exon_length, intron_length=intron_length, spacer=spacer)
+    _check_genes(genes, exons=exons, exon_length=exon_length, intron_length=intron_length, spacer=spacer)
     lengths, kinds = [], []
     for _ in range(genes):
         parts = int(rng.integers(*exons, endpoint=True))
@@ -186,7 +186,7 @@ def simulate_stretch(
     for site, where in ((DONOR, donors), (ACCEPTOR, acceptors)):
         for j, row in zip(where, _draw(site, len(where), rng), strict=True):
             letters[site.columns(j)] = row
-    return Stretch("".join(np.array(list(LETTERS))[letters]), donors, acceptors)
+    return Planted("".join(np.array(list(LETTERS))[letters]), donors, acceptors)
 
 
 _PAIRS = ((JUNCTION, "GT"), (JUNCTION - 2, "AG"))
@@ -220,10 +220,10 @@ def _checked(shares: Any, decoys: float) -> np.ndarray:
     return shares
 
 
-def _check_stretch(genes: int, **ranges: tuple[int, int]) -> None:
+def _check_genes(genes: int, **ranges: tuple[int, int]) -> None:
     least = {"exons": 2, "exon_length": 4, "intron_length": 20, "spacer": 0}  # a site's own letters fit in
     if genes < 1:
-        raise ValueError(f"simulate_stretch expects genes ≥ 1, got {genes}.")
+        raise ValueError(f"simulate_genes expects genes ≥ 1, got {genes}.")
     for name, (low, high) in ranges.items():
         if not least[name] <= low <= high:
             raise ValueError(

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Float
@@ -82,17 +83,17 @@ def train(
     unknown : share of the letters that are replaced by N, anew in each epoch.
     class_weight : one weight per class (`class_weights`), or None.
     reach : letters that a TwoWay reads beyond the junction.
-    loss_and_grad : (params, X, y, class_weight, reach) → loss, gradient; ours, or a wrong one to look at.
+    loss_and_grad : what `networks.loss_and_grad` is; a wrong one (`mistakes`) shows what it does.
 
     Raises
     ------
     ValueError : input that `networks.loss` refuses; fewer windows than a batch; settings out of range.
     """
-    params, X, y = _prepared(params, X, y, class_weight, reach)
-    held_out = None if validation is None else _prepared(params, *validation, class_weight, reach)[1:]
+    params, X, y = _prepared(params, X, y, class_weight)
+    held_out = None if validation is None else _prepared(params, *validation, class_weight)[1:]
     steps = _steps(len(X), batch=batch, epochs=epochs, unknown=unknown, rate=rate)
     optimiser = _optimiser(epochs * steps, rate, decay, clip)
-    derivative = loss_and_grad or networks._loss_and_grad
+    derivative = loss_and_grad or networks.loss_and_grad
     state, course, kept, best = optimiser.init(params), [], (params, -1), np.inf
     for e in range(epochs):
         rows = rng.permutation(len(X))[: steps * batch].reshape(steps, batch)
@@ -109,7 +110,8 @@ def train(
 
 def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
     """Class probabilities of windows X (n, T, d).  Raises ValueError as `networks.logits` does."""
-    params, X = networks._prepare(params, X, reach)
+    _checks.network(params)
+    _checks.inputs(X, params[0])
     return _probabilities(params, np.asarray(X), reach)
 
 
@@ -126,7 +128,7 @@ def _epoch(params, state, batches, class_weight, optimiser, derivative, reach):
 
     def step(carry, window):
         params, state = carry
-        loss, grad = derivative(params, *window, class_weight, reach)
+        loss, grad = derivative(params, *window, class_weight=class_weight, reach=reach)
         update, state = optimiser.update(grad, state, params)
         return (optax.apply_updates(params, update), state), (loss, optax.global_norm(grad))
 
@@ -162,16 +164,20 @@ def _probabilities(params: Any, X: np.ndarray, reach: int, batch: int = 256) -> 
     for start in range(0, len(X), batch):
         rows = X[start : start + batch]
         full = np.concatenate([rows, np.repeat(rows[:1], batch - len(rows), axis=0)])
-        found.append(np.asarray(jax.nn.softmax(networks._logits(params, full, reach), axis=1))[: len(rows)])
+        found.append(
+            np.asarray(jax.nn.softmax(networks.logits(params, full, reach=reach), axis=1))[: len(rows)]
+        )
     return np.concatenate(found)
 
 
-def _prepared(
-    params: Any, X: Any, y: Any, class_weight: Any, reach: int
-) -> tuple[Any, np.ndarray, np.ndarray]:
+def _prepared(params: Any, X: Any, y: Any, class_weight: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     """Checked as by `networks.loss`; parameters as JAX arrays, windows as NumPy's in their precision."""
-    params, X, y = networks._prepare_loss(params, X, y, class_weight, reach)
-    return params, np.asarray(X), np.asarray(y)
+    k = _checks.network(params)
+    _checks.inputs(X, params[0])
+    _checks.labels(y, len(X), k)
+    _checks.class_weight(class_weight, k)
+    params = jax.tree.map(jnp.asarray, params)
+    return params, np.asarray(X, params.V.dtype), np.asarray(y)
 
 
 def _steps(n: int, *, batch: int, epochs: int, unknown: float, rate: float) -> int:
