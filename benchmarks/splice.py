@@ -3,9 +3,9 @@
 python -m benchmarks.splice                     all of it, into results/splice.json
 python -m benchmarks.splice --only bptt         one of bptt, memory, scan
 
-bptt    gradient of the tanh network, H = 64, B = 32, float32: ours and its peers, all compiled beforehand, in turn
+bptt    gradient of the tanh network, H = 64, B = 32, float32: ours and peers, compiled beforehand, in turn
 memory  temporary memory that the compiler plans, and peak resident memory in fresh processes, against T
-scan    two directions, H = 64 each, on one core (the section pins itself and starts itself anew): bases a second
+scan    two directions, H = 64 each, in a fresh process on one core: bases a second
 """
 
 import argparse
@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.common import interleave, machine, record, spread, versions
 from mcbook import splice
 from mcbook.splice.networks import _loss_and_grad
+from mcbook.splice.sequences import encode
 from mcbook.splice.through_time import Plan
 
 H, B, CLASSES = 64, 32, 3
@@ -60,7 +61,8 @@ def torch_gradient(params, X, y) -> Callable[[], Any]:
     """torch.nn.RNN and a linear layer with the same weights: a call runs forward and backward."""
     import torch
 
-    rnn, linear = torch.nn.RNN(4, H), torch.nn.Linear(H, CLASSES)
+    rnn: Any = torch.nn.RNN(4, H)
+    linear: Any = torch.nn.Linear(H, CLASSES)
     values = [rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, linear.weight, linear.bias]
     with torch.no_grad():
         rnn.bias_hh_l0.zero_()
@@ -82,7 +84,8 @@ def torch_gradient(params, X, y) -> Callable[[], Any]:
 
 def bptt(repeats: int) -> dict:
     """Seconds for a gradient, T = 60, 500, 5000, and how far the sides agree."""
-    return {f"T={T}": bptt_at(T, max(5, repeats * 60 // T) if T > 60 else 4 * repeats) for T in (60, 500, 5000)}
+    times = {60: 10 * repeats, 500: 2 * repeats, 5000: max(5, repeats // 2)}
+    return {f"T={T}": bptt_at(T, n) for T, n in times.items()}
 
 
 def bptt_at(T: int, repeats: int) -> dict:
@@ -155,7 +158,7 @@ def peak(side: str, T: int) -> tuple[float, float]:
     """Temporary bytes that the compiler plans; growth of the peak resident memory while it runs."""
     params, X, y = problem(T)
     data, labels = jax.block_until_ready((jnp.asarray(X), jnp.asarray(y, jnp.int32)))
-    compiled = _loss_and_grad.lower(params, data, labels, None, 0, side_plan(side, T)).compile()
+    compiled: Any = _loss_and_grad.lower(params, data, labels, None, 0, side_plan(side, T)).compile()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     jax.block_until_ready(compiled(params, data, labels, None))
     unit = 1 if sys.platform == "darwin" else 1024
@@ -171,7 +174,9 @@ def checkpoint_cost(T: int, repeats: int = 5) -> tuple[float, float]:
     def run(side):
         return jax.block_until_ready(_loss_and_grad(params, data, labels, None, 0, side_plan(side, T))[1])
 
-    sides = {side: (partial(run, side), repeats) for side in ("kept", "checkpointed")}
+    sides: dict[str, tuple[Callable[[], Any], int]] = {
+        side: (partial(run, side), repeats) for side in ("kept", "checkpointed")
+    }
     for call, _ in sides.values():
         call()
     seconds, last = interleave(sides)
@@ -214,15 +219,15 @@ def two_way():
     return splice.init_two_way(np.random.default_rng(0), hidden=H, classes=CLASSES)
 
 
-def speed(repeats: int, megabases: int = 8) -> dict:
+def speed(repeats: int, megabases: int = 20) -> dict:
     """Bases a second from bytes to logits at every junction; wall and processor time, sides in turn."""
-    letters, params = genome(megabases << 20), two_way()
+    letters, params = genome(megabases * 1_000_000), two_way()
     sides: dict[str, Callable[[], Any]] = {
         f"mcbook {p}": partial(drain, params, letters, p) for p in ("bfloat16", "float32")
     }
     if versions("torch")["torch"] != "absent":
         for kind in ("float32", "bfloat16"):
-            sides[f"torch nn.GRU {kind}"] = partial(torch_scan(params, kind), letters[: len(letters) // 8])
+            sides[f"torch nn.GRU {kind}"] = partial(torch_scan(params, kind), letters[: 4 << 18])
     clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for k in range(repeats + 1):
         for name, run in sides.items():
@@ -248,12 +253,12 @@ def drain(params, letters, precision: str) -> int:
 
 
 def torch_scan(params, kind: str) -> Callable[[np.ndarray], int]:
-    """torch.nn.GRU, both directions, and a linear layer, with the same weights; in blocks of 4096, 64 at a time."""
+    """torch.nn.GRU, both directions, and a linear layer, the same weights; blocks of 4096, 64 at a time."""
     import torch
 
     torch.set_num_threads(1)
-    gru = torch.nn.GRU(4, H, bidirectional=True, batch_first=True)
-    linear = torch.nn.Linear(2 * H, CLASSES)
+    gru: Any = torch.nn.GRU(4, H, bidirectional=True, batch_first=True)
+    linear: Any = torch.nn.Linear(2 * H, CLASSES)
     with torch.no_grad():
         for cell, end in ((params.forward, ""), (params.backward, "_reverse")):
             for name, value in zip(("weight_ih", "weight_hh", "bias_ih"), cell, strict=True):
@@ -277,10 +282,10 @@ def torch_scan(params, kind: str) -> Callable[[np.ndarray], int]:
 
 
 def accuracy(T: int = 100_000) -> dict:
-    """Blocks and rounding against the whole sequence at once in float32: largest differences of the logits."""
+    """Blocks and rounding against the whole sequence at once in float32: differences of the logits."""
     letters, params = genome(T, 1), two_way()
     single = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), params)
-    exact = np.asarray(splice.junction_logits(single, splice.encode(letters.tobytes().decode())[None]))[0]
+    exact = np.asarray(splice.junction_logits(single, encode(letters.tobytes().decode())[None]))[0]
     found: dict[str, Any] = {"spread_of_logits": float(exact.std())}
     for precision in ("float32", "bfloat16"):
         for overlap in (32, 64, 128):

@@ -64,13 +64,14 @@ def test_available_asks_no_network(nowhere: Path, monkeypatch: pytest.MonkeyPatc
     assert not (nowhere / "cache").exists(), "looking must not create the cache"
 
 
-@pytest.mark.parametrize("load", [data.speech, data.fetal_ecg])
+@pytest.mark.parametrize("load", [data.speech, data.fetal_ecg, data.splice_junctions])
 def test_missing_data_is_one_sentence_that_says_what_and_how(load, nowhere: Path) -> None:
     with pytest.raises(data.DataMissing) as caught:
         load(fetch=False)
     message = str(caught.value)
-    assert f"data set '{load.__name__}' is missing" in message
-    assert f"`python -m mcbook.data fetch {load.__name__}`" in message
+    name = load.__name__.removesuffix("_junctions")
+    assert f"data set '{name}' is missing" in message
+    assert f"`python -m mcbook.data fetch {name}`" in message
     assert "MCBOOK_DATA" in message
     assert message.count(". ") == 0
     assert "\n" not in message
@@ -247,3 +248,22 @@ def test_fetal_ecg() -> None:
 def test_the_files_own_times_say_250_hz() -> None:
     (path,) = store.paths("fetal_ecg", fetch=False)
     np.testing.assert_allclose(np.loadtxt(path)[:, 0], np.arange(2500) / 250.0, atol=1e-9)
+
+
+@pytest.mark.data("splice")
+def test_splice_junctions() -> None:
+    sequences, labels, names = data.splice_junctions(fetch=False)
+    assert len(sequences) == len(labels) == len(names) == 3190
+    assert {label: labels.count(label) for label in set(labels)} == {"EI": 767, "IE": 768, "N": 1655}
+    assert {len(sequence) for sequence in sequences} == {60}
+    assert len(set(sequences)) == 3005
+    # A donor is GT behind the junction, an acceptor AG in front of it: the classes are not swapped.
+    for label, at, pair, share in (("EI", 30, "GT", 0.9896), ("IE", 28, "AG", 0.9948)):
+        of_label = [s for s, c in zip(sequences, labels, strict=True) if c == label]
+        assert np.mean([s[at : at + 2] == pair for s in of_label]) == pytest.approx(share, abs=5e-5)
+    assert all(("DONOR" in name) == (label == "EI") for name, label in zip(names, labels, strict=True))
+    assert sum(bool(set(s) - set("ACGT")) for s in sequences) == 15
+    both = [
+        s for s in set(sequences) if len({c for t, c in zip(sequences, labels, strict=True) if t == s}) > 1
+    ]
+    assert len(both) == 1, "one sequence has two labels"

@@ -1,9 +1,10 @@
-"""Backpropagation through time by hand: automatic derivatives, differences, laws, and mistakes that must show."""
+"""Backpropagation through time by hand: automatic derivatives, differences, laws, planted mistakes."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from mcbook import splice
 from mcbook.calculus import check_grad, check_vjp
@@ -92,12 +93,12 @@ def test_reading_beyond_the_junction_has_the_automatic_gradient(T, reach, rng):
 @networks
 def test_the_gradient_agrees_with_differences(kind, rng):
     params, X, y = problem(rng, kind, T=9)
-    flat, back = jax.flatten_util.ravel_pytree(params)
+    flat, back = ravel_pytree(params)
 
     def loss(v):
         return float(splice.loss(back(jnp.asarray(v)), X, y))
 
-    G = jax.flatten_util.ravel_pytree(splice.grad_loss(params, X, y))[0]
+    G = ravel_pytree(splice.grad_loss(params, X, y))[0]
     check_grad(loss, np.asarray(G), np.asarray(flat), rng=rng)
     with pytest.raises(AssertionError, match="gradient is wrong"):
         check_grad(loss, 1.001 * np.asarray(G), np.asarray(flat), rng=rng)
@@ -185,10 +186,9 @@ def test_planted_mistakes_fail_both_checks(mistake, rng):
     G = wrong_gradient(mistake, cell, X.swapaxes(0, 1), h_bar)
     H_bar = np.zeros((5, 7, 4))
     H_bar[:, -1] = h_bar
-    flat, back = jax.flatten_util.ravel_pytree(on_jax(cell))
+    flat, back = ravel_pytree(on_jax(cell))
     g, ours = (
-        np.asarray(jax.flatten_util.ravel_pytree(on_jax(tree))[0])
-        for tree in (G, splice.vjp_states(cell, X, H_bar).cell)
+        np.asarray(ravel_pytree(on_jax(tree))[0]) for tree in (G, splice.vjp_states(cell, X, H_bar).cell)
     )
 
     def inner(v):
@@ -318,9 +318,10 @@ def test_truncation_lacks_what_the_earlier_steps_add(kind, rng):
 
 
 def test_truncation_bias_on_a_linear_recurrence(rng):
-    """Tiny states make tanh the identity.  One unit, h_t = w h_{t-1} + v x, x the same letter: all is a geometric sum.
+    """Tiny states make tanh the identity.  One unit that reads the same letter: all is a geometric sum.
 
-    h_t = v (1 - w^t)/(1 - w),  dh_T/dw = Σ_{t=1}^T w^{T-t} h_{t-1}; truncated after τ steps: the last τ terms.
+    h_t = w h_{t-1} + v = v (1 - w^t)/(1 - w),  dh_T/dw = Σ_{t=1}^T w^{T-t} h_{t-1}; truncated: the last
+    τ terms of it, so the bias is what the first T - τ add up to.
     """
     w, v, T, tau = 0.8, 1e-7, 40, 10
     cell = splice.RNNCell(v * np.eye(1, 4), np.array([[w]]), np.zeros(1))
@@ -333,12 +334,16 @@ def test_truncation_bias_on_a_linear_recurrence(rng):
     cut = float(splice.truncated_grad_loss(params, X, y, window=tau).cell.W_h[0, 0])
     assert full == pytest.approx(h_bar * terms.sum(), rel=1e-6)
     assert cut == pytest.approx(h_bar * terms[-tau:].sum(), rel=1e-6)
-    bias = v * ((w**tau - w**T) / (1 - w) - (T - tau) * w ** (T - 1)) / (1 - w)  # the first T - τ terms, summed
+    bias = v * ((w**tau - w**T) / (1 - w) - (T - tau) * w ** (T - 1)) / (1 - w)
     assert full - cut == pytest.approx(h_bar * bias, rel=1e-5)
     assert abs(full - cut) > 1e-2 * abs(full)
 
 
 # Bad input
+
+
+def gated_cell():
+    return splice.init_gru_cell(np.random.default_rng(0))
 
 
 def broken(field, value):
@@ -358,7 +363,7 @@ def broken(field, value):
         (lambda p: p._replace(V=np.full((3, 4), np.inf)), "NaN or infinite"),
         (lambda p: p._replace(cell=None), "RNNCell or a GRUCell"),
         (lambda p: (1, 2), "OneWay or a TwoWay"),
-        (lambda p: splice.TwoWay(p.cell, splice.init_gru_cell(np.random.default_rng(0)), p.V, p.c), "one kind"),
+        (lambda p: splice.TwoWay(p.cell, gated_cell(), p.V, p.c), "one kind"),
     ],
 )
 def test_parameters_that_do_not_fit_are_named(change, message, rng):
@@ -407,7 +412,7 @@ def test_settings_out_of_range_are_named(rng):
     two_way, *_ = problem(rng, "two-way tanh")
     for message, call in (
         ("class_weight must have shape", lambda: splice.loss(params, X, y, class_weight=np.ones(2))),
-        ("class_weight must be positive", lambda: splice.loss(params, X, y, class_weight=np.array([1.0, 0, 1]))),
+        ("must be positive", lambda: splice.loss(params, X, y, class_weight=np.array([1.0, 0, 1]))),
         ("TwoWay only", lambda: splice.loss(params, X, y, reach=1)),
         ("reach must be", lambda: splice.logits(two_way, X, reach=-1)),
         ("segment must be", lambda: splice.checkpointed_grad_loss(params, X, y, segment=0)),

@@ -1,12 +1,14 @@
 """Splice: recurrent networks that read a genome, and backpropagation through time by hand.
 
 Problem    where in a sequence of letters does an exon end (donor) or begin (acceptor)?
-Modules    cells (one step, and all of them backwards), through_time (segments, checkpoints), networks (classifier,
-           loss, gradient, truncation), initial, jacobians (products through time), streaming (a chromosome); sequences (letters, FASTA), simulate
-           (sites whose truth is known), training, evaluate (folds, tests), motifs (logos), mistakes
+Modules    cells (one step, and all of them backwards), through_time (segments, checkpoints), networks
+           (classifier, loss, gradient, truncation), initial, jacobians (products through time), streaming (a
+           chromosome); sequences (letters, FASTA), simulate (sites whose truth is known), training, mistakes
+           (wrong gradients to catch), evaluate (folds, tests), motifs (what the gradients look for)
 Page       book/learning/splice
-Symbols    X (n, T, d) letters as probability rows, rows are samples; y (n,) classes; h hidden units; k classes;
-           W_x, W_h, b of a cell; V, c of the read-out; h_t state, a_t what goes into it; h̄ its cotangent, `h_bar`
+Symbols    X (n, T, d) letters as probability rows, rows are samples; y (n,) classes; h hidden units;
+           k classes; W_x, W_h, b of a cell; V, c of the read-out; h_t state, a_t what goes into it; h̄ its
+           cotangent, `h_bar`
 """
 
 from mcbook.splice.cells import CellVJP, GRUCell, RNNCell
@@ -84,7 +86,7 @@ from mcbook.splice.simulate import (
     Site,
     Windows,
     bayes_scores,
-    simulate_genes,
+    simulate_stretch,
     simulate_windows,
     site_log_odds,
 )
@@ -160,7 +162,7 @@ __all__ = [
     "read_fasta",
     "reverse_complement",
     "scan",
-    "simulate_genes",
+    "simulate_stretch",
     "simulate_windows",
     "site_log_odds",
     "state_cotangents",

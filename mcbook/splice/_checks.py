@@ -61,7 +61,8 @@ def network(params: Any) -> int:
     if not isinstance(params, tuple) or getattr(params, "_fields", ()) not in FIELDS:
         raise ValueError(f"params must be a OneWay or a TwoWay, got {type(params).__name__}.")
     *the_cells, V, c = params
-    widths = [cell(a, name) for a, name in zip(the_cells, params._fields, strict=False)]
+    names = getattr(params, "_fields", ())[:-2]
+    widths = [cell(a, name) for a, name in zip(the_cells, names, strict=True)]
     letters = {np.shape(a.W_x)[1] for a in the_cells}
     if len(letters) > 1 or len({type(a) for a in the_cells}) > 1:
         raise ValueError(f"both cells must be of one kind and read the same letters; they read {letters}.")

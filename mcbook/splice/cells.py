@@ -11,7 +11,8 @@ Backward   h̄_t is the cotangent of h_t: everything that later steps and the lo
            GRU   m̄ = (1 - z) ∘ h̄,  z̄ = (h_{t-1} - m) ∘ h̄,  ā_m = (1 - m²) ∘ m̄,  ā_z = z(1 - z) ∘ z̄,
                  ā_r = r(1 - r) ∘ s_m ∘ ā_m,   s̄ = (ā_r, ā_z, r ∘ ā_m),   h̄_{t-1} += z ∘ h̄_t + s̄_t W_h
 Gradients  [W̄_x, b̄, W̄_h] = Σ_t ā_tᵀ [x_t, 1, h_{t-1}]    (GRU: s̄_t in place of ā_t for W̄_h)
-           The sum over t is one product of (h, Tn) and (Tn, d + 1 + h) matrices after the recursion, not T of them.
+           The sum over t is one product of (h, Tn) and (Tn, d + 1 + h) matrices after the recursion,
+           not T of them.
 References elman1990, werbos1990, cho2014
 Symbols    n samples, T steps, d letters, h hidden units; outside X (n, T, d), inside time comes first
 """
@@ -157,7 +158,7 @@ def before(H, h_0):
 
 
 def over_time(A, *parts):
-    """Σ_t A_tᵀ B_t for each B (T, n, ·) of the parts, A (T, n, p): one product of (p, Tn) and (Tn, all columns)."""
+    """Σ_t A_tᵀ B_t for A (T, n, p) and each part B (T, n, ·): one product of (p, Tn) and (Tn, ·)."""
     Z = jnp.concatenate(parts, axis=-1)
     G = A.reshape(-1, A.shape[-1]).T @ Z.reshape(-1, Z.shape[-1])
     return jnp.split(G, np.cumsum([B.shape[-1] for B in parts])[:-1], axis=1)

@@ -123,7 +123,7 @@ def precision_recall(y: Any, p: Any, c: int) -> Curve:
     return Curve(precision, recall, float(average_precision_score(y == c, p[:, c])))
 
 
-def corrected_t(differences: Any, *, test_share: float, level: float = 0.95) -> CorrectedT:
+def corrected_t(differences: Any, *, test_share: int | float, level: float = 0.95) -> CorrectedT:
     """Nadeau and Bengio's test on paired differences, one per fold and repeat.
 
     Parameters

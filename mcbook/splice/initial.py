@@ -1,6 +1,7 @@
-"""Where training starts: rotations for what goes round in time, N(0, 1/fan-in) for the rest; float64 NumPy arrays.
+"""Where training starts: rotations for what goes round in time, N(0, 1/fan-in) for the rest.
 
-A rotation W_h keeps the length of a tangent and of a cotangent: the tanh's slopes alone shrink a gradient then.
+A rotation W_h keeps the length of a tangent and of a cotangent: then only the slopes of tanh shrink a
+gradient. Everything comes as float64 NumPy arrays.
 References saxe2014
 """
 
@@ -11,7 +12,7 @@ from mcbook.splice.networks import OneWay, TwoWay
 
 
 def init_rnn_cell(rng: np.random.Generator, *, hidden: int = 64, letters: int = 4, radius: float = 1.0):
-    """W_h = radius times a random rotation (spectral radius `radius`), W_x ~ N(0, 1/letters), b = 0; float64."""
+    """W_h = `radius` times a random rotation, so of that spectral radius; W_x ~ N(0, 1/letters), b = 0."""
     _sizes(hidden=hidden, letters=letters)
     return RNNCell(
         rng.normal(size=(hidden, letters)) / np.sqrt(letters),
@@ -21,7 +22,7 @@ def init_rnn_cell(rng: np.random.Generator, *, hidden: int = 64, letters: int = 
 
 
 def init_gru_cell(rng: np.random.Generator, *, hidden: int = 64, letters: int = 4, keep: float = 1.0):
-    """Three random rotations for W_h, W_x ~ N(0, 1/letters); update gates biased by `keep`: remember first."""
+    """W_h three random rotations, W_x ~ N(0, 1/letters), update gates biased by `keep`: remember first."""
     _sizes(hidden=hidden, letters=letters)
     b = np.zeros(3 * hidden)
     b[hidden : 2 * hidden] = keep

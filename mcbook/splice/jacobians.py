@@ -1,13 +1,15 @@
-"""How a change travels through time: one step's Jacobian, products of many, and the cotangents on the way back.
+"""How a change travels through time: one step's Jacobian, products of many, cotangents on the way back.
 
 Problem    ∂h_T/∂h_t = J_T J_{T-1} ... J_{t+1}, rows are what comes out: (h, h)
 Step       tanh  J_t = diag(1 - h_t²) W_h
-           GRU   J_t = diag(z) + Σ over r, z, m of diag(to_s) W_h's block: a path, diag(z), that no matrix crosses
-Vanishing  ‖h̄_t‖ ≤ σ_1(J_T ... J_{t+1}) ‖h̄_T‖, and for tanh σ_1 ≤ ‖W_h‖^(T-t): with the spectral radius below 1 what was
-           long ago is forgotten at a geometric rate; above 1 it may explode, until the slopes 1 - h² stop it
-Spectra    singular values of a product span many powers of ten, and a product formed entry by entry keeps those
-           near the largest only. Here each factor is passed through a QR decomposition, the scales of R are
-           kept as logarithms, and a Jacobi method takes the singular values of what is left.
+           GRU   J_t = diag(z) + Σ over r, z, m of diag(to_s) times W_h's block: there is a path, diag(z),
+                 on which no matrix stands
+Vanishing  ‖h̄_t‖ ≤ σ_1(J_T ... J_{t+1}) ‖h̄_T‖, and for tanh σ_1 ≤ ‖W_h‖^(T-t): with the largest singular
+           value of W_h below 1, what was long ago is forgotten at a geometric rate; above 1 it may explode,
+           until the slopes 1 - h² stop it
+Spectra    singular values of a product span many powers of ten, and a product formed entry by entry keeps
+           those near the largest only. Here each factor passes through a QR decomposition, the scales of R
+           are kept as logarithms, and a Jacobi method takes the singular values of what is left.
 References bengio1994, pascanu2013, drmac2008
 Symbols    J (T, h, h), keep and to_s slopes as in `cells`
 """
@@ -27,7 +29,7 @@ Array = Any  # NumPy or JAX
 
 
 def with_spectral_radius(W_h: Float[Array, "p h"], rho: float) -> Float[Array, "p h"]:
-    """W_h scaled so that its largest |eigenvalue| is rho; a gated cell's three blocks each.  Raises ValueError."""
+    """W_h scaled to the largest |eigenvalue| rho; of a gated cell, each block.  Raises ValueError."""
     W_h = np.asarray(W_h)
     if W_h.ndim != 2 or W_h.shape[1] < 1 or W_h.shape[0] not in (W_h.shape[1], 3 * W_h.shape[1]):
         raise ValueError(f"W_h must be (h, h), or (3h, h) for a gated cell; got {W_h.shape}.")
@@ -42,7 +44,7 @@ def with_spectral_radius(W_h: Float[Array, "p h"], rho: float) -> Float[Array, "
 
 
 def step_jacobians(cell: Cell, X: Float[Array, "T d"], h_0: Any = None) -> Float[Array, "T h h"]:
-    """J_t = ∂h_t/∂h_{t-1} for t = 1..T, on the path that the cell takes through one sequence.  Raises ValueError."""
+    """J_t = ∂h_t/∂h_{t-1} for t = 1..T, on the cell's path through one sequence.  Raises ValueError."""
     cell, X, h_0 = _one(cell, X, h_0)
     return _step_jacobians(cell, X[:, None], h_0)
 
@@ -55,9 +57,9 @@ def state_cotangents(cell: Cell, X: Float[Array, "T d"], h_bar: Float[Array, " h
 
 
 def product_log_singular_values(J: Float[Array, "T h h"]) -> Float[Array, "T+1 h"]:
-    """Natural logarithms of the singular values of J_T ... J_{t+1}, for t = 0..T (the last: zeros), descending.
+    """Natural logarithms of the singular values of J_T ... J_{t+1}, descending, for t = 0..T.
 
-    Raises ValueError.
+    The last row is that of no factor: zeros.  Raises ValueError.
     """
     J = np.asarray(J, float)
     if J.ndim != 3 or J.shape[1] != J.shape[2] or J.shape[1] < 1:
@@ -78,7 +80,7 @@ def product_log_singular_values(J: Float[Array, "T h h"]) -> Float[Array, "T+1 h
 
 
 def _log_singular_values(log_d: np.ndarray, U: np.ndarray) -> np.ndarray:
-    """Of diag(exp(log_d)) U, rows of very different sizes: LAPACK's Jacobi method, accurate for each of them."""
+    """Of diag(exp(log_d)) U, rows of very different sizes: LAPACK's Jacobi method, accurate for each."""
     top = log_d.max()
     columns = np.asfortranarray((np.exp(log_d - top)[:, None] * U).T)
     values, _, _, work, _, info = lapack.dgejsv(columns, joba=0, jobu=3, jobv=3)
@@ -108,7 +110,7 @@ def _state_cotangents(cell, X, h_0, h_bar):
 
 
 def _slopes(cell: Cell, X, h_0):
-    """keep and to_s: h̄_{t-1} = keep ∘ h̄_t + (to_s ∘ h̄_t) W_h, h̄_t repeated for the blocks; keep is 0 for tanh."""
+    """keep and to_s of h̄_{t-1} = keep ∘ h̄_t + (to_s ∘ h̄_t) W_h, h̄_t repeated per block; for tanh 0."""
     H = cells.run(cell, X, h_0)
     if isinstance(cell, RNNCell):
         return jnp.zeros_like(H), 1 - H * H

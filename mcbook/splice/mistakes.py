@@ -46,8 +46,8 @@ def _loss_and_grad(mistake: str, params: Any, X: Any, y: Any, *, class_weight: A
     out = last @ params.V.T + params.c[None]
     out_bar = networks.grad_cross_entropy_logits(out, y, class_weight)
     last_bar = jnp.split(out_bar @ params.V, 2, axis=1)
-    grads = [_wrong_grad(mistake, *run, h_bar) for run, h_bar in zip(runs, last_bar, strict=True)]
-    grad = networks.TwoWay(*grads, out_bar.T @ last, out_bar.sum(0))
+    forward, backward = (_wrong_grad(mistake, run, h_bar) for run, h_bar in zip(runs, last_bar, strict=True))
+    grad = networks.TwoWay(forward, backward, out_bar.T @ last, out_bar.sum(0))
     return networks.cross_entropy(out, y, class_weight), grad
 
 
@@ -58,8 +58,9 @@ def _run(cell: cells.RNNCell, X: Any):
     return cell, X, H, jnp.concatenate([h_0[None], H[:-1]])
 
 
-def _wrong_grad(mistake: str, cell: cells.RNNCell, X: Any, H: Any, H_before: Any, h_bar: Any):
+def _wrong_grad(mistake: str, run: Any, h_bar: Any) -> cells.RNNCell:
     """The cell's gradient from h_bar, the cotangent of its last state, with a mistake; time first."""
+    cell, X, H, H_before = run
     A = cells.affine(cell, X) + H_before @ cell.W_h.T
     slope = 1 - (A if mistake == "pre-activation" else H) ** 2
     back = {"transposed": cell.W_h.T, "no recursion": jnp.zeros_like(cell.W_h)}.get(mistake, cell.W_h)
@@ -70,4 +71,5 @@ def _wrong_grad(mistake: str, cell: cells.RNNCell, X: Any, H: Any, H_before: Any
 
     A_bar = jax.lax.scan(step, h_bar, slope, reverse=True)[1]
     met = H if mistake == "wrong time" else H_before
-    return cells.RNNCell(*(jnp.einsum("tnh,tnd->hd", A_bar, Z) for Z in (X, met)), A_bar.sum((0, 1)))
+    W_x, W_h = (jnp.einsum("tnh,tnd->hd", A_bar, Z) for Z in (X, met))
+    return cells.RNNCell(W_x, W_h, A_bar.sum((0, 1)))

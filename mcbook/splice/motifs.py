@@ -8,7 +8,7 @@ Motif      the mean of these gradients over the sites found. Where log odds are 
            for Bayes' rule on independent positions, Σ_t x_t · log(f_t / b_t), the centred gradient *is* the
            centred log(f_t / b_t), and f_hat = b exp(g) / Σ b exp(g) gives the site's frequencies back.
 Logo       letter heights f (2 - H(f)) bits: information times share (schneider1990)
-References schneider1990, simonyan2014
+References schneider1990
 Symbols    X (n, T, 4) windows; p (T + 1, k) probabilities at junctions; g (T, 4) motif;
            f, f_hat (T, 4) frequencies
 """
@@ -25,7 +25,7 @@ from mcbook.splice.simulate import BACKGROUND, CLASSES, JUNCTION, WINDOW
 NEITHER = CLASSES.index("N")
 
 
-def find_sites(p: Any, c: int, *, above: float = 0.5, apart: int = 5) -> Int[np.ndarray, " m"]:
+def find_sites(p: Any, c: int, *, above: int | float = 0.5, apart: int = 5) -> Int[np.ndarray, " m"]:
     """Junctions where class c is likelier than `above`, and than at any junction less than `apart` away.
 
     Raises ValueError for p that is not (T + 1, k), c out of range, apart < 1.
@@ -82,7 +82,7 @@ def implied_frequencies(g: Any, *, background: Any = BACKGROUND) -> Float[np.nda
     return f / f.sum(axis=1, keepdims=True)
 
 
-def letter_frequencies(X: Any, *, pseudocount: float = 0.0) -> Float[np.ndarray, "T 4"]:
+def letter_frequencies(X: Any, *, pseudocount: int | float = 0.0) -> Float[np.ndarray, "T 4"]:
     """Shares of the letters at each position of windows X (n, T, 4); ambiguous letters count in parts."""
     counts = np.asarray(X, dtype=float).sum(axis=0) + pseudocount
     return counts / counts.sum(axis=1, keepdims=True)

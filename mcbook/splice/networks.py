@@ -2,10 +2,11 @@
 
 Problem    X (n, T, d) letters, rows are samples; y (n,) in 0..k-1; which class has each sequence?
 OneWay     logits = h_T Vᵀ + c: one cell reads from left to right, the last state decides
-TwoWay     logits = [f_i, g_j] Vᵀ + c, f_i the state of a cell that has read letters 0..i-1 from the left, g_j that
-           of a cell that has read T-1..j from the right. At a junction j the letters left of it are 0..j-1, so with
-           i = j each letter is read once; with `reach` s both read s letters beyond: f_{j+s}, g_{j-s}.
-           A window has its junction in the middle, j = T // 2; a long sequence has one in front of every letter.
+TwoWay     logits = [f_i, g_j] Vᵀ + c, f_i the state of a cell that has read letters 0..i-1 from the left,
+           g_j that of a cell that has read T-1..j from the right. Left of a junction j lie the letters
+           0..j-1, so with i = j each letter is read once; with `reach` s both read s letters beyond it:
+           f_{j+s}, g_{j-s}. A window has its junction in the middle, j = T // 2; a long sequence has one in
+           front of every letter.
 Objective  L = Σ_i w_{y_i} ℓ_i / Σ_i w_{y_i},   ℓ_i = log Σ_c exp(logit_ic) - logit_{i y_i}
 Gradient   dℓ_i = ⟨p_i - e_{y_i}, d logits_i⟩,  p = softmax;   V̄ = logits_barᵀ h,  c̄ = Σ_n logits_bar,
            h̄_T = logits_bar V, and from there back through time: `cells`
@@ -105,8 +106,10 @@ def logits(params: Network, X: Any, *, reach: int = 0):
 
 
 def vjp_logits(params: Network, X: Any, logits_bar: Any, *, reach: int = 0) -> NetworkVJP:
-    """From logits_bar (n, k) to the parameters and to X.  With a row e_c for each sequence, the gradient of its
-    class c with respect to its letters.  Raises ValueError.
+    """From logits_bar (n, k) to the parameters and to X.
+
+    With a row e_c for each sequence: the gradient of its logit c with respect to its letters.
+    Raises ValueError.
     """
     params, X = _prepare(params, X, reach)
     _checks.shaped("logits_bar", logits_bar, (X.shape[0], params.V.shape[0]), "(n, k), that of the logits")
@@ -154,8 +157,8 @@ def checkpointed_grad_loss(
 def truncated_grad_loss(params: OneWay, X: Any, y: Any, *, window: int, class_weight: Any = None):
     """`grad_loss` with the way back cut off after `window` steps: h_{T-window} is held constant.
 
-    Not the gradient of `loss`, nor of anything else: what it lacks is Σ_{t ≤ T-window} of what step t adds, which
-    falls with the product of `window` Jacobians.  Raises ValueError.
+    Not the gradient of `loss`: it lacks what the steps t ≤ T - window add, which falls with the product of
+    `window` Jacobians.  Raises ValueError.
     """
     params, X, y = _prepare_loss(params, X, y, class_weight, 0)
     if not isinstance(params, OneWay):
@@ -168,7 +171,8 @@ def truncated_grad_loss(params: OneWay, X: Any, y: Any, *, window: int, class_we
 def junction_logits(params: TwoWay, X: Any, *, reach: int = 0):
     """(n, T + 1, k): logits at every junction j = 0..T of X (n, T, d), j in front of letter j.
 
-    Near the ends a reader has fewer letters than `reach` wants: then it takes what there is.  Raises ValueError.
+    Near the ends a reader has fewer letters than `reach` wants: then it takes what there is.
+    Raises ValueError.
     """
     params, X = _prepare(params, X, reach)
     if not isinstance(params, TwoWay):
@@ -207,7 +211,7 @@ def _sides(params: Network, X, reach: int):
 
 
 def _read(params, X, reach, plan):
-    """Logits, and what the way back needs: the read-out's input (n, h or 2h), and what each side has saved."""
+    """Logits, and what the way back needs: the read-out's input (n, h or 2h), what each side has saved."""
     out = [final_state(cell, x, cells.zero_state(cell, len(x)), plan) for cell, x in _sides(params, X, reach)]
     last = jnp.concatenate([h for h, _ in out], axis=1)
     return last @ params.V.T + params.c[None], last, [saved for _, saved in out]

@@ -85,7 +85,7 @@ class Planted(NamedTuple):
 
 
 def simulate_windows(
-    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5
+    n: int, *, rng: np.random.Generator, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
 ) -> Windows:
     """n windows with their classes.
 
@@ -111,7 +111,9 @@ def simulate_windows(
     return Windows(np.eye(4)[letters], y)
 
 
-def bayes_scores(X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5) -> Float[np.ndarray, "n 3"]:
+def bayes_scores(
+    X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: int | float = 0.5
+) -> Float[np.ndarray, "n 3"]:
     """log p(class | window), exact for windows of `simulate_windows` with these shares and decoys.
 
     -inf where a class is impossible: no donor without GT.  Raises ValueError as `simulate_windows` does, and
@@ -132,7 +134,7 @@ def bayes_scores(X: Any, *, shares: Any = (0.25, 0.25, 0.5), decoys: float = 0.5
     return joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
 
 
-def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " T+1"]:
+def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " junctions"]:
     """log of how much likelier the letters around each junction j = 0..T are in a site than outside.
 
     X (T, 4) or a string.  -inf where the site would not fit in, or cannot be.  Raises ValueError.
@@ -153,7 +155,7 @@ def site_log_odds(X: Any, site: Site) -> Float[np.ndarray, " T+1"]:
     return found
 
 
-def simulate_genes(
+def simulate_stretch(
     genes: int,
     *,
     rng: np.random.Generator,
@@ -171,31 +173,23 @@ def simulate_genes(
     ------
     ValueError : genes < 1; a range that is empty, or shorter than the sites at the ends of the part need.
     """
-    _check_genes(genes, exons=exons, exon_length=exon_length, intron_length=intron_length, spacer=spacer)
-    lengths, kinds = [], []
-    for _ in range(genes):
-        parts = int(rng.integers(*exons, endpoint=True))
-        for part in range(2 * parts):
-            kind, span = ("exon", exon_length) if part % 2 else ("intron", intron_length)
-            lengths.append(int(rng.integers(*(spacer if part == 0 else span), endpoint=True)))
-            kinds.append("spacer" if part == 0 else kind)
-    lengths.append(int(rng.integers(*spacer, endpoint=True)))
-    starts = np.cumsum([0, *lengths])
-    donors, acceptors = (_junctions(starts, [*kinds, "spacer"], side) for side in ("before", "after"))
-    letters = rng.choice(4, size=starts[-1], p=BACKGROUND)
+    _check_stretch(genes, exons=exons, exon_length=exon_length, intron_length=intron_length, spacer=spacer)
+    spans = {"spacer": spacer, "exon": exon_length, "intron": intron_length}
+    kinds: list[str] = []
+    for n_exons in rng.integers(*exons, endpoint=True, size=genes):
+        kinds += ["spacer", "exon", *["intron", "exon"] * (int(n_exons) - 1)]
+    kinds.append("spacer")
+    ends = np.cumsum([rng.integers(*spans[kind], endpoint=True) for kind in kinds])
+    introns = np.flatnonzero(np.array(kinds) == "intron")
+    donors, acceptors = ends[introns - 1], ends[introns]  # where introns begin, and where they end
+    letters = rng.choice(4, size=ends[-1], p=BACKGROUND)
     for site, where in ((DONOR, donors), (ACCEPTOR, acceptors)):
-        for j, row in zip(where, _draw(site, len(where), rng), strict=True):
+        for j, row in zip(where.tolist(), _draw(site, len(where), rng), strict=True):
             letters[site.columns(j)] = row
     return Planted("".join(np.array(list(LETTERS))[letters]), donors, acceptors)
 
 
 _PAIRS = ((JUNCTION, "GT"), (JUNCTION - 2, "AG"))
-
-
-def _junctions(starts: np.ndarray, kinds: list[str], side: str) -> np.ndarray:
-    """Where introns begin ("before": donors) or end ("after": acceptors)."""
-    introns = np.flatnonzero(np.array(kinds) == "intron")
-    return starts[introns + (side == "after")]
 
 
 def _draw(site: Site, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -209,7 +203,7 @@ def _given(X: np.ndarray, f: np.ndarray) -> np.ndarray:
         return np.log(np.einsum("nsa,sa->ns", X, f) / (X @ BACKGROUND)).sum(axis=1)
 
 
-def _checked(shares: Any, decoys: float) -> np.ndarray:
+def _checked(shares: Any, decoys: Any) -> np.ndarray:
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (3,) or not np.isclose(shares.sum(), 1) or shares.min() < 0:
         raise ValueError(
@@ -220,10 +214,10 @@ def _checked(shares: Any, decoys: float) -> np.ndarray:
     return shares
 
 
-def _check_genes(genes: int, **ranges: tuple[int, int]) -> None:
+def _check_stretch(genes: int, **ranges: tuple[int, int]) -> None:
     least = {"exons": 2, "exon_length": 4, "intron_length": 20, "spacer": 0}  # a site's own letters fit in
     if genes < 1:
-        raise ValueError(f"simulate_genes expects genes ≥ 1, got {genes}.")
+        raise ValueError(f"simulate_stretch expects genes ≥ 1, got {genes}.")
     for name, (low, high) in ranges.items():
         if not least[name] <= low <= high:
             raise ValueError(

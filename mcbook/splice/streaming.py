@@ -1,20 +1,20 @@
 """Reading a chromosome: a network with two directions over a stream of letters, in bounded memory.
 
 Problem    logits [f_{j+s}, g_{j-s}] Vᵀ + c at every junction j = 0..T, s the reach, for T of any length
-Blocks     f reads from the far left, g from the far right, and neither fits into memory. But a state forgets:
-           junctions are cut into blocks, f starts `overlap` letters before the first state that is wanted and g
-           as many behind it. Blocks do not wait for each other, so `batch` of them advance together, and what
-           was a matrix times a vector is a product of matrices. Blocks lie at fixed places: how the letters
-           were cut into chunks on arrival changes nothing, not a bit.
+Blocks     f reads from the far left, g from the far right, and neither fits into memory. But a state
+           forgets: junctions are cut into blocks, f starts `overlap` letters before the first state that is
+           wanted, and g as many behind the last. Blocks do not wait for each other: `batch` of them advance
+           together, and what was a matrix times a vector is a product of matrices. Blocks lie at fixed
+           places: how the letters were cut into chunks on arrival changes nothing, not a bit.
 Exact      at both ends of the sequence (outside it a state stands still) and for a sequence of one block
 Not exact  at block edges: what a state still holds of letters more than `overlap` back, which shrinks with
            ‖∂h_t/∂h_{t-overlap}‖ (`product_log_singular_values`)
-Step       s_t = h_{t-1} [W_hᵀ, V_hᵀ]: the read-out rides in the same product.  x_t W_xᵀ + b is looked up in a table,
-           one row per kind of letter. tanh is Lambert's continued fraction, within 7e-6, and σ(x) = (1 + tanh(x/2))/2;
-           all halves are folded into the weights, which changes no bit of them.
+Step       s_t = h_{t-1} [W_hᵀ, V_hᵀ]: the read-out rides in the same product. x_t W_xᵀ + b is looked up in a
+           table, one row per kind of letter. tanh is Lambert's continued fraction, within 7e-6, and
+           σ(x) = (1 + tanh(x/2))/2; the halves are folded into the weights, which is exact.
 Precision  states, gates and sums in float32; factors of the products in float32, or rounded to bfloat16
 References lambert1768
-Symbols    T letters, k classes, h hidden units, s reach; w = overlap + s letters to warm up, L letters to a block
+Symbols    T letters, k classes, h hidden units, s reach; w = overlap + s letters to warm up, L to a block
 """
 
 import contextlib
@@ -34,7 +34,6 @@ from mcbook.splice.sequences import encode
 
 Array = Any  # NumPy or JAX
 OUTSIDE, REFUSED = 0, 255  # codes of what is no letter of the sequence, and of no letter at all
-SMALLEST = 8  # blocks in a batch, at least
 
 
 class Stretch(NamedTuple):
@@ -56,14 +55,14 @@ def stream(
     rows: Any = None,
     reach: int = 0,
     overlap: int = 128,
-    block: int = 4096,
+    block: int = 8192,
     batch: int = 256,
     precision: str = "float32",
 ) -> Iterator[Stretch]:
     """Logits at the junctions 0..T of a sequence, a stretch at a time, in memory independent of T.
 
     letters    bytes, str or a uint8 array; or an iterable of them (chunks of any size), such as an open file
-    rows       what the network reads for a byte, (256, d), NaN where a byte is no letter; `letter_rows()` unless told
+    rows       what is read for a byte, (256, d), NaN where a byte is no letter; `letter_rows()` unless told
     precision  "float32", or "bfloat16": about 1.4 times as fast where the processor multiplies bfloat16
     Raises ValueError: for settings at once, for a letter that is none when the stream comes to it.
     """
@@ -98,7 +97,7 @@ class _Side(NamedTuple):
 
 
 def letter_rows() -> Float[np.ndarray, "256 4"]:
-    """`encode` for every byte, ambiguity letters, lower case and U included; NaN where a byte is no letter."""
+    """`encode` for every byte, ambiguity letters, lower case and U included; NaN where it is no letter."""
     rows = np.full((256, 4), np.nan)
     for byte in range(256):
         with contextlib.suppress(ValueError):
@@ -217,8 +216,8 @@ def _stretches(sides: list[_Side], plan: _Plan, chunks: Iterable[np.ndarray]) ->
 
 def _batch(sides: list[_Side], plan: _Plan, codes: np.ndarray, start: int, junctions: int) -> Stretch:
     """Logits at `junctions` junctions from `start` on; codes begin `margin` letters before it."""
-    blocks = -(-junctions // plan.block)
-    blocks = min(plan.batch, max(SMALLEST, 1 << (blocks - 1).bit_length()))
+    share = max(8, plan.batch // 8)  # blocks come in a few numbers only: each is compiled once
+    blocks = min(plan.batch, -(-junctions // (plan.block * share)) * share)
     k = len(plan.c)
     f, g = (
         np.asarray(_run((side.table, side.W), windows, side.gated, k))[plan.warm_up :]
@@ -231,8 +230,9 @@ def _batch(sides: list[_Side], plan: _Plan, codes: np.ndarray, start: int, junct
 def _windows(plan: _Plan, codes: np.ndarray, blocks: int) -> list[np.ndarray]:
     """What f and g read for each block, each in its own order: (w + L, blocks) codes.
 
-    For junctions j.. j+L-1, f_{j+s} has to have read w letters: from j + s - w on; g_{j-s} is the last one wanted,
-    w + L letters after the one at j + L - 1 - s + w; the letter in front of which it is read out goes with it.
+    For a block of the junctions j..j+L-1, f wants f_{j+s} to have read w letters, so it starts at letter
+    j + s - w; g wants as much of g_{j+L-1-s} and ends with g_{j-s}, which is read out in front of letter
+    j - s - 1: there its window begins.
     """
     steps = plan.warm_up + plan.block
     both = []
@@ -254,7 +254,7 @@ def _check_stream(params, rows, reach, overlap, block, batch, precision) -> None
     for name, value, least in (("reach", reach, 0), ("overlap", overlap, 1), ("block", block, 1)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
-    if not isinstance(batch, int) or batch < SMALLEST or batch & (batch - 1):
-        raise ValueError(f"batch must be a power of two of at least {SMALLEST}, got {batch!r}.")
+    if not isinstance(batch, int) or batch < 8 or batch % 8:
+        raise ValueError(f"batch must be a multiple of 8, got {batch!r}.")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}.")

@@ -1,14 +1,14 @@
 """A long sequence, a segment at a time: backpropagation through time inside the cache, or in √T memory.
 
 Problem    h_T from X (n, T, d), and the gradient of a function of h_T, for large T
-Segments   the T steps are cut into pieces of s. The way back handles one piece after the other, with `cells.vjp_run`:
-           what one hands to the piece before it is h̄ at its first state, and the sums over t add up.
-           The work of a piece fits into the processor's cache, so that memory is read and written once.
-Checkpoints with keep=False a piece's states are not stored but run again from its first one, when it is needed:
-           T/s first states and s states of one piece, n h numbers each; T/s + s is least at s = √T: 2√T
-           instead of T, for one more forward pass.
+Segments   the T steps are cut into pieces of s. The way back takes one piece after the other, with
+           `cells.vjp_run`: each hands h̄ at its first state to the one before it, and the sums over t add up.
+           A piece fits into the processor's cache, so that memory is written and read once.
+Roots      with keep=False the states of a piece are not stored but run again, from its first one, when they
+           are needed: T/s first states and s states of one piece, n h numbers each. T/s + s is least at
+           s = √T: 2√T instead of T, for one more forward pass.
 References griewank1992, chen2016
-Symbols    s steps to a segment; h_bar (n, h) cotangent of h_T; the first, shorter segment takes the remainder of T/s
+Symbols    s steps to a segment; the first, shorter one takes the remainder of T/s; h_bar (n, h) h̄ at h_T
 """
 
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ def cut(T: int, segment: int) -> Cut:
 
 
 def final_state(cell: Cell, X, h_0, plan: Plan) -> tuple[Any, Any]:
-    """h_T (n, h), and what the way back needs of each segment: its first state, and all states if they are kept."""
+    """h_T (n, h), and what the way back needs of each segment: its first state, and all states if kept."""
     head, length, count = cut(X.shape[1], plan.segment)
     if not count:  # nothing to read
         return h_0, (None, None)
@@ -76,11 +76,11 @@ def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = F
         (jnp.arange(count), saved[1]),
         reverse=True,
     )
-    X_bar = X_bar.reshape(-1, *X_bar.shape[2:]) if inputs else None
+    pieces = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
     if head:
         carry, first = back(carry, _piece(X, 0, head), saved[0])
-        X_bar = jnp.concatenate([first, X_bar]) if inputs else None
-    return CellVJP(carry[1], X_bar.swapaxes(0, 1) if inputs else None, carry[0])
+        pieces = [first, *pieces]
+    return CellVJP(carry[1], jnp.concatenate(pieces).swapaxes(0, 1) if inputs else None, carry[0])
 
 
 def _piece(X, start, length: int):

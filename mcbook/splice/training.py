@@ -7,7 +7,7 @@ Solver     optax: gradient clipped to a global norm, Adam with decoupled weight 
            rate warmed up over a tenth of the steps and then let down along a cosine. Each epoch some letters
            are replaced by N, the row (¼, ¼, ¼, ¼): no single letter can then carry the decision.
 Stopping   the parameters returned are those of the epoch with the least loss on the validation windows
-References kingma2015, loshchilov2019, pascanu2013
+References kingma2015, pascanu2013
 Symbols    n windows, T letters, k classes, w class weights
 """
 
@@ -28,8 +28,8 @@ class Training(NamedTuple):
     """What a training gives: parameters, and its course, one number per epoch.
 
     `grad_norms` are means of the gradient's norm before clipping. Without validation windows `val_losses`
-    and `val_accuracies` are empty, and the last epoch's parameters are returned. `diverged`: loss or gradient
-    were no longer finite; then the course ends there and the parameters are the best before it
+    and `val_accuracies` are empty, and the last epoch's parameters are returned. `diverged`: loss, gradient
+    or parameters were no longer finite; then the course ends there and the parameters are the best before it
     (best_epoch -1: those you began with).
     """
 
@@ -66,10 +66,10 @@ def train(
     validation: tuple[Any, Any] | None = None,
     epochs: int = 40,
     batch: int = 64,
-    rate: float = 3e-3,
-    decay: float = 1e-4,
-    clip: float | None = 1.0,
-    unknown: float = 0.1,
+    rate: int | float = 3e-3,
+    decay: int | float = 1e-4,
+    clip: int | float | None = 1.0,
+    unknown: int | float = 0.1,
     class_weight: Any = None,
     reach: int = 0,
     loss_and_grad: Callable[..., Any] | None = None,
@@ -94,18 +94,21 @@ def train(
     steps = _steps(len(X), batch=batch, epochs=epochs, unknown=unknown, rate=rate)
     optimiser = _optimiser(epochs * steps, rate, decay, clip)
     derivative = loss_and_grad or networks.loss_and_grad
-    state, course, kept, best = optimiser.init(params), [], (params, -1), np.inf
+    state, course, kept, best, diverged = optimiser.init(params), [], (params, -1), np.inf, False
     for e in range(epochs):
         rows = rng.permutation(len(X))[: steps * batch].reshape(steps, batch)
         batches = blurred(X[rows], unknown, rng=rng), y[rows]
         params, state, loss, norm = _epoch(params, state, batches, class_weight, optimiser, derivative, reach)
-        course.append((float(loss), float(norm), *_judged(params, held_out, class_weight, reach)))
-        if not np.isfinite(course[-1][:2]).all():
+        diverged = not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, loss, norm)))
+        judged = (np.nan, np.nan) if diverged else _judged(params, held_out, class_weight, reach)
+        course.append((float(loss), float(norm), *judged))
+        if diverged:
             break
-        if held_out is None or course[-1][2] < best:
-            best, kept = course[-1][2], (params, e)
-    columns = [np.array([v for v in column if v is not None]) for column in zip(*course, strict=True)]
-    return Training(kept[0], *columns, kept[1], not np.isfinite(course[-1][:2]).all())
+        if held_out is None or judged[0] < best:
+            best, kept = judged[0], (params, e)
+    losses, norms, *val = (np.array(column, dtype=float) for column in zip(*course, strict=True))
+    val = [np.zeros(0)] * 2 if held_out is None else val
+    return Training(kept[0], losses, norms, val[0], val[1], kept[1], diverged)
 
 
 def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
@@ -115,7 +118,7 @@ def predict(params: Any, X: Any, *, reach: int = 0) -> Float[np.ndarray, "n k"]:
     return _probabilities(params, np.asarray(X), reach)
 
 
-def blurred(X: Any, unknown: float, *, rng: np.random.Generator) -> np.ndarray:
+def blurred(X: Any, unknown: int | float, *, rng: np.random.Generator) -> np.ndarray:
     """X with a share `unknown` of its letters replaced by N, the row (¼, ¼, ¼, ¼)."""
     X = np.array(X)
     X[rng.random(X.shape[:-1]) < unknown] = 1 / X.shape[-1]
@@ -130,14 +133,19 @@ def _epoch(params, state, batches, class_weight, optimiser, derivative, reach):
         params, state = carry
         loss, grad = derivative(params, *window, class_weight=class_weight, reach=reach)
         update, state = optimiser.update(grad, state, params)
-        return (optax.apply_updates(params, update), state), (loss, optax.global_norm(grad))
+        return (optax.apply_updates(params, update), state), (loss, _norm(grad))
 
     (params, state), (losses, norms) = jax.lax.scan(step, (params, state), batches)
     return params, state, losses.mean(), norms.mean()
 
 
+def _norm(grad: Any) -> Any:
+    """Of all entries of all leaves as one vector."""
+    return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(grad)))
+
+
 @lru_cache(maxsize=8)  # the same object for the same settings: compiled once
-def _optimiser(steps: int, rate: float, decay: float, clip: float | None) -> Any:
+def _optimiser(steps: int, rate: Any, decay: Any, clip: Any) -> Any:
     """Adam with weight decay on matrices, warm-up and cosine, behind a clipped gradient."""
     schedule = optax.warmup_cosine_decay_schedule(
         0.05 * rate, rate, max(steps // 10, 1), max(steps, 2), 0.01 * rate
@@ -147,10 +155,10 @@ def _optimiser(steps: int, rate: float, decay: float, clip: float | None) -> Any
     return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
 
 
-def _judged(params: Any, held_out: Any, class_weight: Any, reach: int) -> tuple[Any, Any]:
-    """Loss and accuracy on the validation windows; None, None without."""
+def _judged(params: Any, held_out: Any, class_weight: Any, reach: int) -> tuple[float, float]:
+    """Loss and accuracy on the validation windows; NaN without."""
     if held_out is None:
-        return None, None
+        return np.nan, np.nan
     X, y = held_out
     p = _probabilities(params, X, reach)
     weight = np.ones(len(y)) if class_weight is None else np.asarray(class_weight)[y]
@@ -180,7 +188,7 @@ def _prepared(params: Any, X: Any, y: Any, class_weight: Any) -> tuple[Any, np.n
     return params, np.asarray(X, params.V.dtype), np.asarray(y)
 
 
-def _steps(n: int, *, batch: int, epochs: int, unknown: float, rate: float) -> int:
+def _steps(n: int, *, batch: int, epochs: int, unknown: Any, rate: Any) -> int:
     """Batches in an epoch.  Raises ValueError for settings out of range."""
     if not 1 <= batch <= n:
         raise ValueError(f"train needs 1 ≤ batch ≤ n windows, got batch {batch} for {n}; lower batch.")
