@@ -2,7 +2,6 @@
 
 A rotation W_h keeps the length of a tangent and of a cotangent: then only the slopes of tanh shrink a
 gradient. Everything comes as float64 NumPy arrays.
-References saxe2014
 """
 
 import numpy as np

@@ -28,8 +28,8 @@ from mcbook.splice.cells import Cell, RNNCell
 Array = Any  # NumPy or JAX
 
 
-def with_spectral_radius(W_h: Float[Array, "p h"], rho: float) -> Float[Array, "p h"]:
-    """W_h scaled to the largest |eigenvalue| rho; of a gated cell, each block.  Raises ValueError."""
+def with_spectral_radius(W_h: Any, rho: float):
+    """W_h (h, h), or each block of (3h, h), scaled to the largest |eigenvalue| rho.  Raises ValueError."""
     W_h = np.asarray(W_h)
     if W_h.ndim != 2 or W_h.shape[1] < 1 or W_h.shape[0] not in (W_h.shape[1], 3 * W_h.shape[1]):
         raise ValueError(f"W_h must be (h, h), or (3h, h) for a gated cell; got {W_h.shape}.")
@@ -43,21 +43,21 @@ def with_spectral_radius(W_h: Float[Array, "p h"], rho: float) -> Float[Array, "
     return (blocks * (rho / radii)[:, None, None]).reshape(W_h.shape).astype(W_h.dtype)
 
 
-def step_jacobians(cell: Cell, X: Float[Array, "T d"], h_0: Any = None) -> Float[Array, "T h h"]:
-    """J_t = ∂h_t/∂h_{t-1} for t = 1..T, on the cell's path through one sequence.  Raises ValueError."""
+def step_jacobians(cell: Any, X: Any, h_0: Any = None) -> Float[Array, "T h h"]:
+    """J_t = ∂h_t/∂h_{t-1} for t = 1..T, along one sequence X (T, d).  Raises ValueError."""
     cell, X, h_0 = _one(cell, X, h_0)
     return _step_jacobians(cell, X[:, None], h_0)
 
 
-def state_cotangents(cell: Cell, X: Float[Array, "T d"], h_bar: Float[Array, " h"], h_0: Any = None):
-    """h̄_t for t = 0..T, (T + 1, h), when h̄_T = h_bar and nothing else is wanted.  Raises ValueError."""
+def state_cotangents(cell: Any, X: Any, h_bar: Any, h_0: Any = None):
+    """h̄_t for t = 0..T, (T + 1, h), along X (T, d), from h̄_T = h_bar (h,).  Raises ValueError."""
     cell, X, h_0 = _one(cell, X, h_0)
     _checks.shaped("h_bar", h_bar, (cell.W_h.shape[1],), "(h,), that of a state")
     return _state_cotangents(cell, X[:, None], h_0, jnp.asarray(h_bar, X.dtype)[None])
 
 
-def product_log_singular_values(J: Float[Array, "T h h"]) -> Float[Array, "T+1 h"]:
-    """Natural logarithms of the singular values of J_T ... J_{t+1}, descending, for t = 0..T.
+def product_log_singular_values(J: Any) -> Float[Array, "times h"]:
+    """Natural logarithms of the singular values of J_T ... J_{t+1} (T, h, h), descending, t = 0..T.
 
     The last row is that of no factor: zeros.  Raises ValueError.
     """
@@ -82,12 +82,15 @@ def product_log_singular_values(J: Float[Array, "T h h"]) -> Float[Array, "T+1 h
 def _log_singular_values(log_d: np.ndarray, U: np.ndarray) -> np.ndarray:
     """Of diag(exp(log_d)) U, rows of very different sizes: LAPACK's Jacobi method, accurate for each."""
     top = log_d.max()
-    columns = np.asfortranarray((np.exp(log_d - top)[:, None] * U).T)
+    kept = log_d > top - 650  # beyond that, floating point has no numbers: reported as the logarithm of 0
+    columns = np.asfortranarray((np.exp(log_d - top)[:, None] * U)[kept].T)
     values, _, _, work, _, info = lapack.dgejsv(columns, joba=0, jobu=3, jobv=3)
     if info:
         raise np.linalg.LinAlgError(f"LAPACK's gejsv did not converge (info {info}).")
-    with np.errstate(divide="ignore"):  # what has fallen below the smallest number is reported as log 0
-        return np.sort(np.log(values * (work[0] / work[1])))[::-1] + top
+    out = np.full(len(log_d), -np.inf)
+    with np.errstate(divide="ignore"):
+        out[: kept.sum()] = np.sort(np.log(values * (work[0] / work[1])))[::-1] + top
+    return out
 
 
 @jax.jit

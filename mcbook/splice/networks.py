@@ -83,13 +83,13 @@ def sample_weights(y, class_weight, dtype):
 # The public functions: NumPy or JAX arrays, checked, then compiled
 
 
-def states(cell: Cell, X: Any, h_0: Any = None):
+def states(cell: Any, X: Any, h_0: Any = None):
     """All states of a cell that reads X (n, T, d): (n, T, h).  Raises ValueError."""
     cell, X, h_0 = _prepare_cell(cell, X, h_0)
     return _states(cell, X, h_0)
 
 
-def vjp_states(cell: Cell, X: Any, H_bar: Any, h_0: Any = None) -> CellVJP:
+def vjp_states(cell: Any, X: Any, H_bar: Any, h_0: Any = None) -> CellVJP:
     """Backpropagation through time: from H_bar (n, T, h), wanted of every state, to cell, X and h_0.
 
     Raises ValueError.
@@ -99,13 +99,13 @@ def vjp_states(cell: Cell, X: Any, H_bar: Any, h_0: Any = None) -> CellVJP:
     return _vjp_states(cell, X, h_0, jnp.asarray(H_bar, X.dtype))
 
 
-def logits(params: Network, X: Any, *, reach: int = 0):
+def logits(params: Any, X: Any, *, reach: int = 0):
     """(n, k): read at the end by a OneWay, at the middle junction T // 2 by a TwoWay.  Raises ValueError."""
     params, X = _prepare(params, X, reach)
     return _logits(params, X, reach)
 
 
-def vjp_logits(params: Network, X: Any, logits_bar: Any, *, reach: int = 0) -> NetworkVJP:
+def vjp_logits(params: Any, X: Any, logits_bar: Any, *, reach: int = 0) -> NetworkVJP:
     """From logits_bar (n, k) to the parameters and to X.
 
     With a row e_c for each sequence: the gradient of its logit c with respect to its letters.
@@ -116,26 +116,26 @@ def vjp_logits(params: Network, X: Any, logits_bar: Any, *, reach: int = 0) -> N
     return _vjp_logits(params, X, jnp.asarray(logits_bar, X.dtype), reach)
 
 
-def loss(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
+def loss(params: Any, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """Softmax cross-entropy, weighted mean over the sequences, in nats.  Raises ValueError."""
     params, X, y = _prepare_loss(params, X, y, class_weight, reach)
     return _loss(params, X, y, class_weight, reach)
 
 
-def grad_loss(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
+def grad_loss(params: Any, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """The gradient of `loss`: a NamedTuple of the kind and the shapes of `params`.  Raises ValueError."""
     params, X, y = _prepare_loss(params, X, y, class_weight, reach)
     return _loss_and_grad(params, X, y, class_weight, reach, Plan())[1]
 
 
-def loss_and_grad(params: Network, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
+def loss_and_grad(params: Any, X: Any, y: Any, *, class_weight: Any = None, reach: int = 0):
     """`loss` and `grad_loss` of one forward pass.  Raises ValueError."""
     params, X, y = _prepare_loss(params, X, y, class_weight, reach)
     return _loss_and_grad(params, X, y, class_weight, reach, Plan())
 
 
 def checkpointed_grad_loss(
-    params: Network,
+    params: Any,
     X: Any,
     y: Any,
     *,
@@ -154,7 +154,7 @@ def checkpointed_grad_loss(
     return _loss_and_grad(params, X, y, class_weight, reach, Plan(segment, keep=False))[1]
 
 
-def truncated_grad_loss(params: OneWay, X: Any, y: Any, *, window: int, class_weight: Any = None):
+def truncated_grad_loss(params: Any, X: Any, y: Any, *, window: int, class_weight: Any = None):
     """`grad_loss` with the way back cut off after `window` steps: h_{T-window} is held constant.
 
     Not the gradient of `loss`: it lacks what the steps t ≤ T - window add, which falls with the product of
@@ -168,7 +168,7 @@ def truncated_grad_loss(params: OneWay, X: Any, y: Any, *, window: int, class_we
     return _truncated_grad_loss(params, X, y, class_weight, min(window, X.shape[1]))
 
 
-def junction_logits(params: TwoWay, X: Any, *, reach: int = 0):
+def junction_logits(params: Any, X: Any, *, reach: int = 0):
     """(n, T + 1, k): logits at every junction j = 0..T of X (n, T, d), j in front of letter j.
 
     Near the ends a reader has fewer letters than `reach` wants: then it takes what there is.

@@ -13,7 +13,6 @@ Step       s_t = h_{t-1} [W_hᵀ, V_hᵀ]: the read-out rides in the same produc
            table, one row per kind of letter. tanh is Lambert's continued fraction, within 7e-6, and
            σ(x) = (1 + tanh(x/2))/2; the halves are folded into the weights, which is exact.
 Precision  states, gates and sums in float32; factors of the products in float32, or rounded to bfloat16
-References lambert1768
 Symbols    T letters, k classes, h hidden units, s reach; w = overlap + s letters to warm up, L to a block
 """
 
@@ -43,13 +42,13 @@ class Stretch(NamedTuple):
     logits: Float[Array, "m k"]
 
 
-def scan(params: TwoWay, letters: Any, **settings: Any) -> Float[Array, "junctions k"]:
+def scan(params: Any, letters: Any, **settings: Any) -> Float[Array, "junctions k"]:
     """`stream`, put together: logits (T + 1, k) at every junction of T letters.  Raises ValueError."""
     return np.concatenate([stretch.logits for stretch in stream(params, letters, **settings)])
 
 
 def stream(
-    params: TwoWay,
+    params: Any,
     letters: Any,
     *,
     rows: Any = None,
