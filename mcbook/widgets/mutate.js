@@ -35,8 +35,8 @@ function render({ model, el }) {
   const mutations = [...ALPHABET].map((letter, b) => { const key = html("button", { type: "button", text: letter, "aria-label": `change to ${letter}` }); key.addEventListener("click", () => { to = b; update(); }); return key; });
   const choice = radios("Window", names, (k) => { window_ = k; load(); });
   const [scatter, loadScatter] = scatterPanel(model.get("label"));
-  const cells = Array.from({ length: 4 }, () => html("dd"));
-  const numbers = html("dl", { class: "numbers" }, ...["as it is", "after the change", "the gradient's prediction", "change, and predicted change"].flatMap((name, k) => [html("dt", { text: name }), cells[k]]));
+  const cells = Array.from({ length: 5 }, () => html("dd"));
+  const numbers = html("dl", { class: "numbers" }, ...["as it is", "after the change", "foretold by the gradient", "the change", "the foretold change"].flatMap((name, k) => [html("dt", { text: name }), cells[k]]));
   const chosen = html("p", { class: "summary" }), summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   el.append(html("div", { class: "mc-widget mc-mutate", role: "group", "aria-label": "Mutate a sequence by hand" },
     html("div", { class: "bar" }, choice), grid,
@@ -70,7 +70,7 @@ function render({ model, el }) {
     });
     mutations.forEach((key, b) => key.setAttribute("aria-pressed", b === to));
     chosen.textContent = `Position ${where(t)}, ${ALPHABET[from]}`;
-    [signed(score, 2), signed(after, 2), signed(told, 2), `${signed(after - score, 2)}, and ${signed(told - score, 2)}`].forEach((text, k) => { cells[k].textContent = text; });
+    [signed(score, 2), signed(after, 2), signed(told, 2), signed(after - score, 2), signed(told - score, 2)].forEach((text, k) => { cells[k].textContent = text; });
     mark(told, after);
     clearTimeout(timer);
     timer = setTimeout(() => { summary.textContent = to === from ? `Position ${where(t)} keeps its ${ALPHABET[from]}: the ${model.get("label")} stays at ${signed(score, 2)}.` : `${ALPHABET[from]} at ${where(t)} becomes ${ALPHABET[to]}: the ${model.get("label")} goes from ${signed(score, 2)} to ${signed(after, 2)}; the gradient foretold ${signed(told, 2)}.`; }, 350);
