@@ -5,6 +5,8 @@ tested functions, and handed over as arrays. (Kernel ridge regression by hand so
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.memory import GradientMemory
+from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
@@ -12,7 +14,10 @@ from mcbook.widgets.walk import GradientWalk
 
 __all__ = [
     "AnswerBox",
+    "GradientMemory",
     "GradientWalk",
+    "Mutants",
+    "MutateByHand",
     "Relatives",
     "RidgeByHand",
     "Sweep",
@@ -20,5 +25,6 @@ __all__ = [
     "bonds",
     "principal",
     "rotation",
+    "single_mutants",
     "sweep",
 ]
