@@ -27,11 +27,11 @@ class Plan(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """T = head + count * length."""
+    """T = head + number * length."""
 
     head: int
     length: int
-    count: int
+    number: int
 
 
 def cut(T: int, segment: int) -> Cut:
