@@ -27,11 +27,11 @@ class Plan(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """T = head + pieces * length."""
+    """T = head + number * length."""
 
     head: int
     length: int
-    pieces: int
+    number: int
 
 
 def cut(T: int, segment: int) -> Cut:
@@ -42,8 +42,8 @@ def cut(T: int, segment: int) -> Cut:
 
 def final_state(cell: Cell, X, h_0, plan: Plan) -> tuple[Any, Any]:
     """h_T (n, h), and what the way back needs of each segment: its first state, and all states if kept."""
-    head, length, pieces = cut(X.shape[1], plan.segment)
-    if not pieces:  # nothing to read
+    head, length, count = cut(X.shape[1], plan.segment)
+    if not count:  # nothing to read
         return h_0, (None, None)
 
     def forward(h, x):
@@ -52,16 +52,16 @@ def final_state(cell: Cell, X, h_0, plan: Plan) -> tuple[Any, Any]:
 
     h, first = forward(h_0, _piece(X, 0, head)) if head else (h_0, None)
     h, others = jax.lax.scan(
-        lambda h, i: forward(h, _piece(X, head + i * length, length)), h, jnp.arange(pieces)
+        lambda h, i: forward(h, _piece(X, head + i * length, length)), h, jnp.arange(count)
     )
     return h, (first, others)
 
 
 def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = False) -> CellVJP:
     """h_bar (n, h) back to the cell, to h_0 and, if `inputs` says so, to X (None otherwise)."""
-    head, length, pieces = cut(X.shape[1], plan.segment)
+    head, length, count = cut(X.shape[1], plan.segment)
     zero = jax.tree.map(jnp.zeros_like, cell)
-    if not pieces:
+    if not count:
         return CellVJP(zero, jnp.zeros_like(X) if inputs else None, h_bar)
 
     def back(carry, x, saved):
@@ -73,14 +73,14 @@ def vjp_final_state(cell: Cell, X, saved, h_bar, plan: Plan, *, inputs: bool = F
     carry, X_bar = jax.lax.scan(
         lambda carry, t: back(carry, _piece(X, head + t[0] * length, length), t[1]),
         (h_bar, zero),
-        (jnp.arange(pieces), saved[1]),
+        (jnp.arange(count), saved[1]),
         reverse=True,
     )
-    to_X = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
+    pieces = [X_bar.reshape(-1, *X_bar.shape[2:])] if inputs else []
     if head:
         carry, first = back(carry, _piece(X, 0, head), saved[0])
-        to_X = [first, *to_X]
-    return CellVJP(carry[1], jnp.concatenate(to_X).swapaxes(0, 1) if inputs else None, carry[0])
+        pieces = [first, *pieces]
+    return CellVJP(carry[1], jnp.concatenate(pieces).swapaxes(0, 1) if inputs else None, carry[0])
 
 
 def _piece(X, start, length: int):
