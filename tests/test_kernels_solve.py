@@ -1,5 +1,7 @@
 """Kernel functions, the exact solve and its closed forms: oracles, refits, laws, bad input."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -190,6 +192,33 @@ def test_the_inverse_is_made_in_the_buffer_it_is_given(rng):
     assert np.abs(B @ P).max() <= 1e-10
     kernels.solve(kept, y, lam=0.1, overwrite=True)
     assert (kept != K).any()
+
+
+def peak(run):
+    """Peak of what NumPy allocates in run(), copies made by LAPACK's wrappers included."""
+    tracemalloc.start()
+    run()
+    bytes_at_most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return bytes_at_most
+
+
+FORMED = {
+    "fit": (lambda X, y, P, K: kernels.fit(X, y, sigma=1.0, lam=0.1, P=P), 1),
+    "solve": (lambda X, y, P, K: kernels.solve(K, y, lam=0.1, P=P, overwrite=True), 0),
+    "leave one out": (lambda X, y, P, K: kernels.leave_one_out(K, y, lam=0.1, P=P, overwrite=True), 0),
+    "evidence and gradient": (lambda X, y, P, K: kernels.judge_evidence(X, y, sigma=1.0, lam=0.1, P=P), 1),
+    "loo and gradient": (lambda X, y, P, K: kernels.judge_loo(X, y, sigma=1.0, lam=0.1, P=P), 2),
+}
+
+
+@pytest.mark.parametrize(("run", "formed"), FORMED.values(), ids=FORMED)
+def test_how_many_matrices_are_formed(run, formed, rng, monkeypatch):
+    """As many n x n arrays as promised; one copy more, by a careless wrapper of LAPACK's say, would show."""
+    X, y, P = problem(rng, n=800)
+    K = kernels.kernel_matrix(X, sigma=1.0)
+    monkeypatch.setattr(_distances, "BLOCK", 10_000)
+    assert round(peak(lambda: run(X, y, P, K)) / K.nbytes) == formed
 
 
 # leave-one-out and cross-validation

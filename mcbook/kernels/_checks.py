@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.kernels._distances import row_blocks
+
 
 def points(X: Any, name: str, *, d: int | None = None, least: int = 1) -> np.ndarray:
     """X as finite float64 (n, d), n ≥ least.  Raises ValueError naming the remedy."""
@@ -68,9 +70,9 @@ def gram(K: Any, name: str = "K", *, least: int = 2) -> np.ndarray:
     _at_least(len(K), least, name)
     _finite(K, name)
     size = gap = 0.0
-    for i in range(0, len(K), 512):
-        size = max(size, float(np.abs(K[i : i + 512]).max()))
-        gap = max(gap, float(np.abs(K[i : i + 512] - K[:, i : i + 512].T).max()))
+    for rows in row_blocks(len(K), len(K)):
+        size = max(size, float(np.abs(K[rows]).max()))
+        gap = max(gap, float(np.abs(K[rows] - K[:, rows].T).max()))
     if gap > 1e-6 * size:
         raise ValueError(
             f"{name} must be symmetric; {name} - {name}ᵀ reaches {gap:.1e}. Compute it between the training "
