@@ -1,7 +1,7 @@
 """What the molecules' benchmarks share: the sides, how each chooses its width and lam, what is reported.
 
-Everybody chooses among equally many widths, spread alike about a width of its own, and among the same lams, on
-the same molecules.
+Everybody chooses among equally many widths, spread alike about a width of its own, and among the same lams,
+on the same molecules.
 """
 
 import time
