@@ -16,173 +16,32 @@ a width of its own, and among the same lams, on the same molecules.  qm7 is not 
 
 import argparse
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from benchmarks.common import machine, record, spread, versions
+from benchmarks.molecule_sides import (
+    ELEMENTS,
+    LAMS,
+    USUAL,
+    Choice,
+    Side,
+    coulomb,
+    fchl19,
+    learnt,
+    local,
+    ours,
+    paired,
+    report,
+    select,
+    sklearn_side,
+    tuned,
+)
 from mcbook import data, kernels
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "qmllib")
-ELEMENTS = (1, 6, 7, 8, 16)
-FACTORS = (0.25, 0.5, 1.0, 2.0)  # widths tried, times the one that is usual for a descriptor
-LAMS = tuple(10.0**k for k in range(-11, -2))
-RANK = 400  # of the local representation: what is left out changes no error that is printed
-USUAL = {"coulomb": 4000.0, "local": 10.0, "fchl19": 8.0}
-
-
-class Side(NamedTuple):
-    """A method: K(rows, columns, sigma) between molecules of the set, and the unpenalised block P of all."""
-
-    kernel: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-    P: np.ndarray
-    sigmas: tuple[float, ...]
-
-
-class Choice(NamedTuple):
-    """What validation chose, its error there, and whether it lay at the edge of what was tried."""
-
-    sigma: float
-    lam: float
-    error: float
-    edge: str
-
-
-def select(env: kernels.Environments, rows: np.ndarray) -> kernels.Environments:
-    """The environments of some molecules."""
-    ends = np.cumsum(env.counts)
-    atoms = np.concatenate([np.arange(ends[i] - env.counts[i], ends[i]) for i in rows])
-    return kernels.Environments(env.features[atoms], env.numbers[atoms], env.counts[rows])
-
-
-def coulomb(molecules: Sequence[Any], P: np.ndarray) -> Side:
-    """Sorted Coulomb matrices, Laplacian kernel."""
-    X = kernels.coulomb_matrices(molecules)
-
-    def K(rows, columns, sigma):
-        if rows is columns:
-            return kernels.kernel_matrix(X[rows], kernel="laplacian", sigma=sigma)
-        return kernels.kernel_matrix(X[rows], X[columns], kernel="laplacian", sigma=sigma)
-
-    return Side(K, P, tuple(USUAL["coulomb"] * f for f in FACTORS))
-
-
-def local(env: kernels.Environments, P: np.ndarray, usual: float) -> Side:
-    """Environments of atoms, a Gaussian between them, summed."""
-
-    def K(rows, columns, sigma):
-        if rows is columns:
-            return kernels.local_kernel(select(env, rows), sigma=sigma)
-        return kernels.local_kernel(select(env, rows), select(env, columns), sigma=sigma)
-
-    return Side(K, P, tuple(usual * f for f in FACTORS))
-
-
-def ours(molecules: Sequence[Any], P: np.ndarray, train: np.ndarray) -> Side:
-    """Our environments, on the RANK axes in which those of the training molecules differ most."""
-    env = kernels.environments(molecules)
-    axes = kernels.principal_axes(select(env, train), rank=RANK)
-    return local(kernels.compressed(env, axes), P, USUAL["local"])
-
-
-def fchl19(molecules: Sequence[Any]) -> kernels.Environments:
-    """qmllib's features, packed as ours are."""
-    from qmllib.representations import generate_fchl19
-
-    G = [generate_fchl19(m.numbers.astype(int), m.positions_angstrom, elements=ELEMENTS) for m in molecules]
-    counts = np.array([len(m.numbers) for m in molecules])
-    return kernels.Environments(
-        np.concatenate(G), np.concatenate([m.numbers for m in molecules]).astype(int), counts
-    )
-
-
-def tuned(
-    side: Side, train: np.ndarray, val: np.ndarray, targets: dict[str, np.ndarray]
-) -> dict[str, Choice]:
-    """For every target, the width and lam with the least mean absolute error on the validation molecules."""
-    best: dict[str, Choice] = {}
-    for sigma in side.sigmas:
-        K, K_val = side.kernel(train, train, sigma), side.kernel(val, train, sigma)
-        modes = kernels.spectrum(K, P=side.P[train])
-        for name, y in targets.items():
-            for lam in LAMS:
-                predicted = predict(K_val, y[train], modes, K, side.P[train], side.P[val], lam)
-                error = float(np.abs(predicted - y[val]).mean())
-                if name not in best or error < best[name].error:
-                    best[name] = Choice(sigma, lam, error, edge(sigma, side.sigmas, lam))
-    return best
-
-
-def edge(sigma: float, sigmas: Sequence[float], lam: float) -> str:
-    """ "", or which of the two lies at the edge of what is tried."""
-    sides = [("sigma", sigma, sigmas), ("lam", lam, LAMS)]
-    return " and ".join(name for name, value, tried in sides if value in (min(tried), max(tried)))
-
-
-def predict(K_new, y, modes: kernels.Spectrum, K, P, P_new, lam: float) -> np.ndarray:
-    """Through the eigenvectors, which serve every lam: alpha = W (Wᵀy)/(mu + lam), P beta = y - C alpha."""
-    alpha = modes.W @ ((modes.W.T @ y) / (modes.mu + lam))
-    beta = np.linalg.lstsq(P, y - K @ alpha - lam * alpha)[0]
-    return K_new @ alpha + P_new @ beta
-
-
-def learnt(side: Side, choice: Choice, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Signed errors on the test molecules."""
-    K = side.kernel(train, train, choice.sigma)
-    alpha, beta = kernels.solve(K, y[train], lam=choice.lam, P=side.P[train], overwrite=True)
-    return side.kernel(test, train, choice.sigma) @ alpha + side.P[test] @ beta - y[test]
-
-
-# The peer: scikit-learn's KernelRidge on the same Coulomb matrices, with its mean, or with our baseline, removed
-
-
-def ridge_peer(
-    X: np.ndarray, y: np.ndarray, P: np.ndarray, train, new, sigma: float, lam: float
-) -> np.ndarray:
-    """Predictions at `new` of KernelRidge after P is fitted by least squares."""
-    from sklearn.kernel_ridge import KernelRidge
-
-    beta = np.linalg.lstsq(P[train], y[train])[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a least lam makes it warn and go on
-        model = KernelRidge(kernel="laplacian", gamma=1 / sigma, alpha=lam)
-        model.fit(X[train], y[train] - P[train] @ beta)
-    return model.predict(X[new]) + P[new] @ beta
-
-
-def peer_choice(X, y, P, sigmas: Sequence[float], train, val) -> Choice:
-    best = Choice(0.0, 0.0, np.inf, "")
-    for sigma in sigmas:
-        for lam in LAMS:
-            error = float(np.abs(ridge_peer(X, y, P, train, val, sigma, lam) - y[val]).mean())
-            if error < best.error:
-                best = Choice(sigma, lam, error, edge(sigma, sigmas, lam))
-    return best
-
-
-# What is reported
-
-
-def paired(ours: np.ndarray, theirs: np.ndarray, draws: int = 10_000) -> dict[str, float]:
-    """Mean of |ours| - |theirs| over the test molecules, 95 % by bootstrap: negative where we are nearer."""
-    gap = np.abs(ours) - np.abs(theirs)
-    rng = np.random.default_rng(0)
-    means = gap[rng.integers(0, len(gap), (draws, len(gap)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"mean": float(gap.mean()), "low": float(low), "high": float(high)}
-
-
-def report(errors: np.ndarray, choice: Choice) -> dict[str, Any]:
-    return {
-        "mae": float(np.abs(errors).mean()),
-        "rmse": float(np.sqrt((errors**2).mean())),
-        "sigma": choice.sigma,
-        "lam": choice.lam,
-        "validation_mae": choice.error,
-        "at_edge": choice.edge,
-    }
 
 
 def qm7_set():
@@ -215,37 +74,21 @@ def qm7() -> dict:
         start = time.perf_counter()
         side = make()
         choices = tuned(side, some, val, targets)
-        errors[name] = {k: learnt(side, choices[k], y, pool, test) for k, y in targets.items()}
+        errors[name] = learnt(side, choices, targets, pool, test)
         found[name] = {k: report(errors[name][k], choices[k]) for k in targets}
         found[name]["seconds"] = (
             time.perf_counter() - start
         )  # both targets, all in: from geometries to errors
     X, ones = kernels.coulomb_matrices(molecules), np.ones((len(P), 1))
-    found["scikit-learn"], errors["scikit-learn"] = sklearn_side(X, {"mean": ones, "composition": P}, targets)
+    found["scikit-learn"], errors["scikit-learn"] = sklearn_side(
+        X, {"mean": ones, "composition": P}, targets, pool, test
+    )
     found["paired"] = {
         f"{ours} - scikit-learn, {k}": paired(errors[ours][k], errors["scikit-learn"][k])
         for ours in ("local", "coulomb")
         for k in targets
     }
     return found
-
-
-def sklearn_side(X, blocks: dict[str, np.ndarray], targets: dict[str, np.ndarray]):
-    """The peer with the removal of the mean or of the composition, whichever validates better."""
-    order = np.random.RandomState(0).permutation(len(X))
-    pool, test = order[:-1420], order[-1420:]
-    found: dict[str, Any] = {}
-    errors = {}
-    start = time.perf_counter()
-    for k, y in targets.items():
-        sigmas = [USUAL["coulomb"] * f for f in FACTORS]
-        tried = {b: peer_choice(X, y, P, sigmas, pool[:1500], pool[1500:2500]) for b, P in blocks.items()}
-        best = min(tried, key=lambda b: tried[b].error)
-        choice = tried[best]
-        errors[k] = ridge_peer(X, y, blocks[best], pool, test, choice.sigma, choice.lam) - y[test]
-        found[k] = report(errors[k], choice) | {"removed": best}
-    found["seconds"] = time.perf_counter() - start
-    return found, errors
 
 
 def qm7_small() -> dict:
@@ -265,7 +108,7 @@ def qm7_small() -> dict:
     errors = {}
     for name, side in sides.items():
         choices = tuned(side, train, val, targets)
-        errors[name] = {k: learnt(side, choices[k], y, train, held) for k, y in targets.items()}
+        errors[name] = learnt(side, choices, targets, train, held)
         found[name] = {k: report(errors[name][k], choices[k]) for k in targets}
     found["paired"] = {
         f"local - fchl19, {k}": paired(errors["local"][k], errors["fchl19"][k]) for k in targets
@@ -322,8 +165,9 @@ def small_molecules(draws: int) -> dict:
         test, train = order[:120], order[120:720]
         for k, y in targets.items():
             maes["composition"][k].append(baseline(P, y, train, test))
-            for name, Ks in kernel_of.items():
-                maes[name][k].append(float(np.abs(by_loo(Ks, P, y, train, test)).mean()))
+        for name, Ks in kernel_of.items():
+            for k, errors in by_loo(Ks, P, targets, train, test).items():
+                maes[name][k].append(float(np.abs(errors).mean()))
     return {
         "molecules": len(P),
         "mae": {name: {k: spread(v) for k, v in of.items()} for name, of in maes.items()},
@@ -333,15 +177,24 @@ def small_molecules(draws: int) -> dict:
     }
 
 
-def by_loo(Ks: dict[float, np.ndarray], P, y, train, test) -> np.ndarray:
+def by_loo(Ks: dict[float, np.ndarray], P, targets, train, test) -> dict[str, np.ndarray]:
     """Errors on the test, width and lam by the leave-one-out error on the training molecules alone."""
-    paths = {
-        s: kernels.lam_path(K[np.ix_(train, train)], y[train], P=P[train], lams=LAMS) for s, K in Ks.items()
-    }
-    sigma = min(paths, key=lambda s: paths[s].best_rmse)
-    K = Ks[sigma]
-    alpha, beta = kernels.solve(K[np.ix_(train, train)], y[train], lam=paths[sigma].lam, P=P[train])
-    return K[np.ix_(test, train)] @ alpha + P[test] @ beta - y[test]
+    best: dict[str, Choice] = {}
+    for sigma, K in Ks.items():
+        modes = kernels.spectrum(K[np.ix_(train, train)], P=P[train])
+        for name, y in targets.items():
+            z = modes.W.T @ y[train]
+            for lam in LAMS:
+                inverse = 1 / (modes.mu + lam)
+                error = float(np.sqrt(np.mean((modes.W @ (z * inverse) / (modes.W**2 @ inverse)) ** 2)))
+                if name not in best or error < best[name].error:
+                    best[name] = Choice(sigma, lam, error, "")
+    found = {}
+    for name, y in targets.items():
+        K = Ks[best[name].sigma]
+        alpha, beta = kernels.solve(K[np.ix_(train, train)], y[train], lam=best[name].lam, P=P[train])
+        found[name] = K[np.ix_(test, train)] @ alpha + P[test] @ beta - y[test]
+    return found
 
 
 def learning_curves(draws: int) -> dict:

@@ -13,7 +13,7 @@ ATOMISATION_KCAL = np.array([232.6, 420.4, 374.0, 389.1])  # of MOLECULES, about
 
 
 def test_constants_are_those_of_codata() -> None:
-    assert pytest.approx(627.5094740631, rel=1e-9) == kernels.HARTREE_KCAL  # tiesinga2021
+    assert pytest.approx(627.5094740631, rel=1e-9) == kernels.HARTREE_KCAL  # CODATA 2018
     assert pytest.approx(27.211386245988, rel=1e-9) == kernels.HARTREE_EV
     assert pytest.approx(0.529177210903, rel=1e-9) == kernels.BOHR_ANGSTROM
 

@@ -14,7 +14,7 @@ SCRATCH is a folder for one small file per molecule, so that a run that stops go
    (spin-polarised in PBE0, each in its ground state, in the same method) minus that of the molecule: positive
    when bound; no zero-point energy.
 
-Sources: GFN2-xTB bannwarth2019; PBE0 adamo1999; def2-SVP weigend2005; ETKDG riniker2015.
+Sources: GFN2-xTB bannwarth2019; PBE0 adamo1999; def2-SVP weigend2005.
 """
 
 import argparse

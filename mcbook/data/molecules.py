@@ -104,7 +104,8 @@ def qm7(*, fetch: bool = True) -> QM7:
 def _energies(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
     names = tuple(row[0].removeprefix("qm7/") for row in rows)
-    return names, *(np.array([float(row[k]) for row in rows]) for k in (1, 2))
+    pbe0, dftb = (np.array([float(row[k]) for row in rows]) for k in (1, 2))
+    return names, pbe0, dftb
 
 
 def _read_npz(path: Path) -> dict[str, Molecule]:

@@ -5,7 +5,7 @@ Kernel     if f_e ~ GP(0, k), then Cov(E(A), E(B)) = Σ_e Σ_{i in A, j in B, bo
            k(G, G') = exp(-‖G - G'‖²/(2 sigma²))
 Work       exponents by one matrix product per tile, [G/sigma, -‖G‖²/(2 sigma²), 1] · [G'/sigma, 1, -‖G'‖²/…];
            then exp, then sums over the atoms of a molecule: the matrix between atoms is never stored
-References bartok2010, christensen2020
+References christensen2020
 Symbols    n, m molecules; G (atoms, p) features; sigma the width, in the features' units
 """
 

@@ -4,7 +4,7 @@ Problem    y ≈ P beta + what the kernel must explain, P (n, q) the counts of e
 Solution   beta is found with alpha, unpenalised (`solve`'s P): never fitted before, or leave-one-out would
            have seen the sample that it leaves out
 Alone      beta = (PᵀP)⁻¹Pᵀy, least squares: the baseline that any descriptor must beat
-References rupp2012, hansen2013 (who subtract it); wahba1990 (the unpenalised block)
+References wahba1990 (the unpenalised block)
 Symbols    n molecules, q elements, P (n, q), beta (q,) in kcal/mol per atom
 """
 
@@ -33,7 +33,7 @@ def composition(
         raise ValueError(
             f"{names} occurs, but is not among the elements {elements}: nothing was learnt of it."
         )
-    return np.array([[float((z == Z).sum()) for z in elements] for Z, _ in checked])
+    return np.array([[float(np.count_nonzero(z == Z)) for z in elements] for Z, _ in checked])
 
 
 def dressed_atoms(P: Any, y: Any) -> Float[np.ndarray, " q"]:

@@ -7,8 +7,8 @@ Three-body G_i[ee', l,m] = w Σ_{j<k of ee'} h_l((r_ij + r_ik)/2) cos(m theta) (
                            (r_ij r_ik r_jk)^-q fc(r_ij) fc(r_ik),   c the cosines of the triangle's angles
 Parts      g_k log-normal in r with the centre r_k, h_l Gaussian; fc(r) = (1 + cos(pi r/rc))/2; the factor
            in the middle is that of the triple-dipole energy
-References christensen2020 (FCHL19, in whose spirit this is; its own choices differ: cutoffs, weights, and
-           cosines only, which are smooth where three atoms stand in a line), axilrod1943, behler2011
+References christensen2020 (FCHL19, in whose spirit this is; its own choices differ: shorter cutoffs, weights,
+           and cosines up to the fifth order, smooth where three atoms stand in a line)
 Symbols    a atoms, b molecules of one size at a time, e elements, r distances in Å, theta the angle at i
 """
 
@@ -155,7 +155,7 @@ def _batches(
         terms = a * (a * (a - 1) // 2 + kinds**2) * basis.three_count * len(basis.orders)
         step = max(1, int(NUMBERS_AT_ONCE // max(terms, 1)))
         for some in np.split(rows, range(step, len(rows), step)):
-            yield some, *(np.stack([checked[i][part] for i in some]) for part in (0, 1))
+            yield some, np.stack([checked[i][0] for i in some]), np.stack([checked[i][1] for i in some])
 
 
 def _checked(basis: Basis) -> Basis:

@@ -4,7 +4,7 @@ Problem    numbers carry no units, so that a geometry in bohr or an energy in Ha
 Check      lengths: the nearest neighbour of an atom is about the sum of two covalent radii away
            energies: an atomisation energy is some 80 kcal/mol per atom, whatever the molecule
 Units      Å and kcal/mol throughout; `HARTREE_KCAL` and its like convert
-References cordero2008 (covalent radii), tiesinga2021 (CODATA 2018)
+References cordero2008 (covalent radii); the constants are CODATA's, as SciPy has them
 Symbols    a atoms, Z numbers, R positions; a molecule is a pair (numbers (a,), positions_angstrom (a, 3))
 """
 
@@ -168,9 +168,9 @@ def _plausible(Z: np.ndarray, R: np.ndarray, bonded: bool, name: str) -> None:
             f"multiply by {BOHR_ANGSTROM:.6f} if they are bohr (bonded=False if atoms are apart on purpose)"
         )
     elif nearest.min() < CLOSE:
-        i = int(np.argmin(nearest))
+        tight = int(np.argmin(nearest))
         raise ValueError(
-            f"{name}: atom {i} is {D[i].min():.2f} Å from atom {int(np.argmin(D[i]))}, too close."
+            f"{name}: atom {tight} is {D[tight].min():.2f} Å from atom {int(np.argmin(D[tight]))}, too close."
         )
     else:
         return
