@@ -20,7 +20,7 @@ def own() -> data.SmallMolecules:
 
 def test_our_own_set_is_whole(own: data.SmallMolecules) -> None:
     n = len(own.smiles)
-    assert n == len(set(own.smiles)) == len(own.molecules) == 727
+    assert n == len(set(own.smiles)) == len(own.molecules) == 750
     for values in own[2:]:
         assert values.shape == (n,)
         assert np.isfinite(values).all()
@@ -31,7 +31,7 @@ def test_our_own_set_is_whole(own: data.SmallMolecules) -> None:
 
 
 def test_geometries_and_energies_are_plausible_and_in_the_units_said(own: data.SmallMolecules) -> None:
-    assert len(kernels.geometries(own.molecules)) == 727
+    assert len(kernels.geometries(own.molecules)) == 750
     assert kernels.duplicates(own.molecules, tol_angstrom=0.02) == []
     for energies in (own.pbe0_kcal, own.xtb_kcal):
         np.testing.assert_array_equal(

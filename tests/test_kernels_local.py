@@ -235,6 +235,23 @@ def test_kernel_arguments_that_make_no_sense() -> None:
         kernels.local_kernel(B, C, sigma=1.0)
 
 
+def test_principal_axes_keep_distances_and_all_of_them_keep_them_exactly(rng) -> None:
+    A, _ = sets(rng)
+    K = kernels.local_kernel(A, sigma=1.0)
+    width = A.features.shape[1]
+    axes = kernels.principal_axes(A, rank=width)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(width), atol=1e-12)
+    np.testing.assert_allclose(kernels.local_kernel(kernels.compressed(A, axes), sigma=1.0), K, rtol=1e-11)
+    gaps = [
+        np.abs(kernels.local_kernel(kernels.compressed(A, axes[:, :r]), sigma=1.0) - K).max()
+        for r in (2, 8, 30)
+    ]
+    assert gaps[0] > 10 * gaps[1] > 100 * gaps[2]
+    np.testing.assert_array_equal(kernels.principal_axes(A, rank=2), axes[:, :2])
+    with pytest.raises(ValueError, match=f"between 1 and the {width} features"):
+        kernels.principal_axes(A, rank=width + 1)
+
+
 # ---- neighbours -------------------------------------------------------------------------------------------
 
 

@@ -38,8 +38,12 @@ ORDERS = ("SINGLE", "DOUBLE", "TRIPLE")
 
 # Graphs that are left out, and why; SMARTS.
 UNWANTED = {
-    "[#7,#8]~[#7,#8]": "bonds among N and O: weak, often explosive; a chapter of their own",
-    "[R2]": "an atom in two rings: strained cages",
+    "[#7,#8]-,=,#[#7,#8]": "bonds among N and O, but for those in aromatic rings: weak, often explosive",
+    "[#7,#8]~[#7,#8]~[#7,#8]": "three of N and O in a row, in such rings too",
+    "o:o": "peroxides in name only aromatic",
+    "[nX3]:[nX3,o]": "hydrazines and hydroxylamines in name only aromatic",
+    "[#7,#8;r3,r4]:[#7,#8]": "such bonds in rings of three or four",
+    "[!R0;!R1]": "an atom in two rings or more: strained cages",
     "[r3,r4]#*": "a triple bond at a small ring",
     "[*;R]#[*;R]": "a triple bond in a ring",
     "[*;r3]=[*;r3]": "cyclopropene",
@@ -50,8 +54,7 @@ UNWANTED = {
     "[OX2H][CX4][OX2H,NX3]": "hydrates and hemiaminals of carbonyls",
     "[NX3H2][CX4][NX3,OX2]": "aminals of a primary amine",
     "[OH]C=C": "enols",
-    "C#CO": "ynols and their ethers",
-    "C#CN": "ynamines",
+    "C#C[OH]": "ynols",
 }
 
 
