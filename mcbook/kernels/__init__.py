@@ -3,7 +3,6 @@
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
 Modules    functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
            spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces
-           for many rows: features, nystroem, streamed, validation (widths by gradient), iterative, sharded
 Page       book/learning/kernels
 """
 
