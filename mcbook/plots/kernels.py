@@ -92,7 +92,7 @@ def landscape(
     walks: Mapping[str, Any],
     xlabel: str,
     ylabel: str,
-    levels: Sequence[float],
+    levels: Sequence[int | float],
 ) -> Figure:
     """Contour lines of heights (u, a) over logarithmic axes; on them walks (t, 2), the end of each marked."""
     with style():
