@@ -98,15 +98,15 @@ def bptt_at(T: int, repeats: int) -> dict:
     sides: dict[str, tuple[Callable[[], Any], int]] = {
         "mcbook": (lambda: jax.block_until_ready(ours(params, data, labels)), repeats),
         "mcbook checkpointed": (lambda: jax.block_until_ready(root(params, data, labels)), repeats),
-        "jax.grad of scan": (lambda: jax.block_until_ready(auto(params, data_first, labels)), repeats),
-        "jax.grad, unroll 8": (lambda: jax.block_until_ready(unrolled(params, data_first, labels)), repeats),
+        "jax grad of scan": (lambda: jax.block_until_ready(auto(params, data_first, labels)), repeats),
+        "jax grad, unroll 8": (lambda: jax.block_until_ready(unrolled(params, data_first, labels)), repeats),
     }
     if versions("torch")["torch"] != "absent":
-        sides["torch nn.RNN"] = (torch_gradient(params, X, y), max(5, repeats // 4))
+        sides["torch RNN"] = (torch_gradient(params, X, y), max(5, repeats // 4))
     for run, _ in sides.values():
         run()  # compile, warm up
     seconds, last = interleave(sides)
-    reference = jax.tree.leaves(last.pop("jax.grad of scan"))
+    reference = jax.tree.leaves(last.pop("jax grad of scan"))
     others = [name for name in sides if name != "mcbook"]
     return {
         "seconds": seconds,
@@ -227,7 +227,7 @@ def speed(repeats: int, megabases: int = 20) -> dict:
     }
     if versions("torch")["torch"] != "absent":
         for kind in ("float32", "bfloat16"):
-            sides[f"torch nn.GRU {kind}"] = partial(torch_scan(params, kind), letters[: 4 << 18])
+            sides[f"torch GRU {kind}"] = partial(torch_scan(params, kind), letters[: 4 << 18])
     clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for k in range(repeats + 1):
         for name, run in sides.items():
