@@ -38,7 +38,7 @@ def learning_curves(
                 )
             j, mean = k % len(COLOURS), e.mean(axis=0)
             reach = np.array([mean - e.min(axis=0), e.max(axis=0) - mean])
-            shown = {"linestyle": DASHES[j], "marker": MARKERS[j], "capsize": 3}
+            shown: dict[str, Any] = {"linestyle": DASHES[j], "marker": MARKERS[j], "capsize": 3}
             ax.errorbar(n, mean, reach, color=COLOURS[j], label=name, elinewidth=1.2, **shown)
         if target is not None:
             ax.axhline(target, color=MUTED, linewidth=1)
@@ -102,7 +102,7 @@ def landscape(
         ax.clabel(lines, fontsize=8, colors=INK, fmt=lambda v: f"{v:g}")
         for k, (name, walk) in enumerate(walks.items()):
             points = np.asarray(walk, dtype=float)
-            shown = {"linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 4}
+            shown: dict[str, Any] = {"linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 4}
             ax.plot(*points.T, color=COLOURS[k], label=name, **shown)
             ax.plot(*points[-1], color=COLOURS[k], marker="*", markersize=13, linestyle="none")
         ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
