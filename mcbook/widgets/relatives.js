@@ -89,8 +89,7 @@ function render({ model, el }) {
       sketch(drawing, CARD, other, 30 * RAD, unit);
       name.textContent = other.name;
       value.textContent = "likeness " + row_[j].toFixed(3);
-      gap.textContent = "differs by " + Math.abs(other.residual - m.residual).toFixed(1);
-      card.setAttribute("aria-label", `${other.name}: likeness ${row_[j].toFixed(3)}, binding differs by ${Math.abs(other.residual - m.residual).toFixed(1)} kcal/mol beyond composition; choose it`);
+      gap.textContent = `differs by ${Math.abs(other.residual - m.residual).toFixed(1)}`;
       card.onclick = () => pick(j);
     });
     drawLikeness(i, row_, residual, relatives);
