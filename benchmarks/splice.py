@@ -247,7 +247,7 @@ def speed(repeats: int, megabases: int = 20) -> dict:
 
 def drain(params, letters, precision: str) -> int:
     """Scan and drop what comes out: the number of letters."""
-    for _ in splice.stream(params, letters, precision=precision):
+    for _ in splice.stream(params, letters, precision=precision, overlap=64):
         pass
     return len(letters)
 

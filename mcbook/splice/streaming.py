@@ -215,15 +215,20 @@ def _stretches(sides: list[_Side], plan: _Plan, chunks: Iterable[np.ndarray]) ->
 
 def _batch(sides: list[_Side], plan: _Plan, codes: np.ndarray, start: int, junctions: int) -> Stretch:
     """Logits at `junctions` junctions from `start` on; codes begin `margin` letters before it."""
-    share = max(8, plan.batch // 8)  # blocks come in a few numbers only: each is compiled once
+    share = max(8, plan.batch // 16)  # blocks come in a few numbers only: each is compiled once
     blocks = min(plan.batch, -(-junctions // (plan.block * share)) * share)
-    k = len(plan.c)
     f, g = (
-        np.asarray(_run((side.table, side.W), windows, side.gated, k))[plan.warm_up :]
+        _run((side.table, side.W), windows, side.gated, len(plan.c))
         for side, windows in zip(sides, _windows(plan, codes, blocks), strict=True)
     )
-    logits = (f + g[::-1] + plan.c).swapaxes(0, 1).reshape(-1, k)
-    return Stretch(start, logits[:junctions])
+    return Stretch(start, np.asarray(_join(f, g, plan.c, plan.warm_up))[:junctions])
+
+
+@partial(jax.jit, static_argnums=3)
+def _join(f, g, c, warm_up: int):
+    """Logits (blocks L, k) in the sequence's order from both sides' read-outs (w + L, blocks, k)."""
+    logits = f[warm_up:] + g[warm_up:][::-1] + c[None, None]
+    return logits.swapaxes(0, 1).reshape(-1, len(c))
 
 
 def _windows(plan: _Plan, codes: np.ndarray, blocks: int) -> list[np.ndarray]:
