@@ -154,8 +154,8 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("antisymmetric part", "classics", "sqnorm(skew(X) - A) / 2", "X:3,3 A:3,3", "X"),
     # Unmixing
     Entry("ICA likelihood", "unmixing", "-logdet(W) + sum(logcosh(X @ W.T)) / n", "W:3,3:invertible X:5,3 n::positive", "W"),
-    Entry("ICA with a learned scale", "unmixing", "-logdet(W) + sum(logcosh(X @ W.T / s)) / n + d * log(s)",
-          "W:3,3:invertible X:5,3 n::positive s::positive d::positive", "s"),
+    Entry("ICA with a learned scale", "unmixing", "-logdet(W) + sum(logcosh(X @ W.T / s)) / n + k * log(s)",
+          "W:3,3:invertible X:5,3 n::positive s::positive k::positive", "s"),
     # Kernels and ridge
     Entry("ridge regression", "ridge", "sqnorm(X @ w - y) / (2 * n) + lam / 2 * sqnorm(w)", "X:5,3 y:5 w:3 n::positive lam::positive", "w"),
     Entry("ridge regression, several outputs", "ridge", "sqnorm(X @ W - Y) / 2 + lam / 2 * sqnorm(W)", "X:5,3 Y:5,2 W:3,2 lam::positive", "W"),
@@ -172,7 +172,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("two-layer network, second weights", "splice", _NETWORK, _NET, "W2"),
     Entry("two-layer network, second biases", "splice", _NETWORK, _NET, "b2"),
     Entry("two-layer relu network", "splice", "sqnorm(relu(X @ W1.T) @ W2.T - Y) / 2", "W1:4,3 W2:2,4 X:5,3 Y:5,2", "W1"),
-    Entry("RNN step", "splice", "sqnorm(tanh(U @ h + V @ x + b) - y) / 2", "U:4,4 h:4 V:4,3 x:3 b:4 y:4", "U"),
+    Entry("RNN step", "splice", "h_1 = tanh(U @ h_0 + V @ x + b); sqnorm(h_1 - y) / 2", "U:4,4 h_0:4 V:4,3 x:3 b:4 y:4", "U"),
     Entry("RNN, T = 3, recurrent weights", "splice", _RNN3, _RNN, "U", False),
     Entry("RNN, T = 3, input weights", "splice", _RNN3, _RNN, "V", False),
     Entry("RNN, T = 3, biases", "splice", _RNN3, _RNN, "b", False),
@@ -185,10 +185,10 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("pair-distance energy", "symmetry", "sum(exp(-sqdist(R)))/ 2", "R:4,3", "R"),
     Entry("pair distances to neighbours", "symmetry", "sum(A * sqrt(sqdist(R) + eps))/ 2", "A:4,4:symmetric R:4,3 eps::positive", "R"),
     Entry("harmonic bonds", "symmetry", "sum(A * (sqdist(R) - L)**2) / 4", "A:4,4:symmetric R:4,3 L:4,4:symmetric", "R"),
-    Entry("correction to an energy", "correction", "k = exp(-sqdist(x.T, Z) / (2 * sigma**2)); E + k @ alpha", "x:3 Z:5,3 alpha:5 sigma::positive E:", "x"),
+    Entry("correction to an energy", "correction", "k = exp(-sqdist(Z, x.T) / (2 * sigma**2)); E + alpha @ k", "x:3 Z:5,3 alpha:5 sigma::positive E:", "x"),
     # Creation: scores and schedules
     Entry("Gaussian score", "diffusion", "-(x - mu) @ solve(S, x - mu) / 2 - logdet(S) / 2", "x:3 mu:3 S:3,3:spd", "x"),
-    Entry("mixture score", "diffusion", "logsumexp((c - sqdist(x.T, M).T / (2 * sigma**2)).T.T)", "x:3 c:4 M:4,3 sigma::positive", "x"),
+    Entry("mixture score", "diffusion", "logsumexp(c - sqdist(M, x.T) / (2 * sigma**2))", "x:3 c:4 M:4,3 sigma::positive", "x"),
     Entry("denoising score matching", "diffusion", "sqnorm((X + sigma * E) @ W.T + E / sigma) / (2 * n)", "X:5,3 E:5,3 W:3,3 sigma::positive n::positive", "W"),
     Entry("denoising score matching, network", "diffusion", "H = tanh((X + sigma * E) @ W1.T); sqnorm(H @ W2.T + E / sigma) / (2 * n)",
           "X:5,3 E:5,3 W1:4,3 W2:3,4 sigma::positive n::positive", "W1"),

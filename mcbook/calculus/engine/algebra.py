@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.calculus.engine.nodes import Expr, Number, Shape
+from mcbook.calculus.engine.nodes import Expr, Number, Shape, size
 
 
 def as_expr(value: Any) -> Expr:
@@ -252,13 +252,46 @@ def matmul(*factors: Expr) -> Expr:
                 return zeros(shape)
             if part.is_scalar:
                 scalars.append(part)
-            elif part.op != "identity":
+            elif part.op != "identity" and not _sums_to_one(chain, part):
                 _append(chain, part)
     scalars += _scalar_parts(chain)
     if not chain:
         return times(*scalars, identity(shape[0]))
     core = chain[0] if len(chain) == 1 else Expr("matmul", tuple(chain), shape)
-    return times(*scalars, core)
+    return times(*scalars, _dot(core))
+
+
+def _sums_to_one(chain: list[Expr], part: Expr) -> bool:
+    """Take P1 = 1 for the rows of a softmax, and 1ᵀp = 1 for a vector."""
+    if not chain:
+        return False
+    left, right = chain[-1], part
+    if right.op == "ones" and right.is_column and (_is_softmax(left) or _is_softmax(left, turned=True)):
+        chain[-1] = ones(left.shape[0])
+    elif left.op == "ones" and left.shape[0] == 1 and right.is_column and _is_softmax(right):
+        chain[-1] = number(1)
+    else:
+        return False
+    if chain[-1].is_scalar:
+        chain.pop()
+    return True
+
+
+def _is_softmax(A: Expr, turned: bool = False) -> bool:
+    if turned:  # a row pᵀ of a vector p
+        return A.shape[0] == 1 and A.op == "transpose" and _is_softmax(A.args[0])
+    return A.op == "softmax" or (A.op == "let" and A.args[0].op == "softmax")
+
+
+def _dot(A: Expr) -> Expr:
+    """(a ∘ b)ᵀ1 = aᵀb."""
+    if A.op == "matmul" and A.is_scalar and len(A.args) == 2:
+        for vector, other in (A.args, A.args[::-1]):
+            vector = vector.args[0] if vector.op == "transpose" else vector
+            if other.op == "ones" and vector.op == "hadamard" and len(vector.args) == 2:
+                a, b = (v if v.is_column else transpose(v) for v in vector.args)
+                return Expr("matmul", (transpose(a), b), (1, 1))
+    return A
 
 
 def _append(chain: list[Expr], part: Expr) -> None:
@@ -315,7 +348,7 @@ def transpose(A: Expr) -> Expr:
             flipped = [transpose(a) for a in A.args]
             if set(flipped) == set(A.args):
                 return A
-            if sum(a.op == "transpose" for a in A.args) > len(A.args) / 2:
+            if sum(map(size, flipped)) < sum(map(size, A.args)):
                 return add(*flipped)
     return Expr("transpose", (A,), A.shape[::-1])
 

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.engine.algebra import add, is_zero, number, times
+from mcbook.calculus.engine.algebra import add, is_zero, number, transpose
 from mcbook.calculus.engine.evaluate import evaluate_all
-from mcbook.calculus.engine.naming import name_intermediates, name_repeats, unused_name
+from mcbook.calculus.engine.naming import name_intermediates, name_repeats, replace, unused_name
 from mcbook.calculus.engine.nodes import Expr, definitions, let, size, walk
 from mcbook.calculus.engine.patterns import recognise
 from mcbook.calculus.engine.rules import condition_of, rule_of, title_of
 from mcbook.calculus.engine.simplify import fold
-from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
+from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, softmax, sym, upper
 
 BOOKKEEPING = {"add", "times"}  # opened together, in one line: "linearity"
 PROJECTIONS = {
@@ -147,7 +147,7 @@ class _Work:
         self.owners: dict[Expr, int] = {}  # in how many places, yet unopened, a node stands
         reached, unseen = {f}, [f]
         while unseen:
-            for A in set(_opened(unseen.pop()).args):
+            for A in _arguments(unseen.pop()):
                 self.owners[A] = self.owners.get(A, 0) + 1
                 if A not in reached:
                     reached.add(A)
@@ -167,31 +167,33 @@ class _Work:
 
     def open_next(self) -> None:
         """Write one line: the rule for the outermost E, and those that a reader takes in the same breath."""
-        steps, names = [], []
+        steps: list[Application] = []
+        names: list[Expr] = []
         node: Expr | None = self.ready()[0]
         while node is not None:
-            step, name = self.open(node)
+            step, introduced = self.open(node)
             steps.append(step)
-            names += [name] if name is not None else []
+            names += introduced
             node = next((E for E in self.ready() if _same_breath(steps, E)), None)
-        titles = dict.fromkeys(t for s in steps if (t := _quoted(s, len(steps))))
-        rule = ", ".join(titles)
+        titles = [t for s in steps for t in _quoted(s, steps).split(", ") if t]
+        rule = ", ".join(dict.fromkeys(titles))
         conditions = "; ".join(dict.fromkeys(c for s in steps if (c := condition_of(s.E))))
         terms = tuple(Term(C, E) for E, C in self.pending.items() if not is_zero(C))
         self.lines.append(Line(rule, terms, tuple(steps), tuple(names), conditions))
 
-    def open(self, node: Expr) -> tuple[Application, Expr | None]:
+    def open(self, node: Expr) -> tuple[Application, list[Expr]]:
         """Replace ⟨C, dE⟩ by what its rule makes of it, in its place in the sum."""
         C, name = self.name_cotangent(node, self.pending[node])
         E = _opened(node)
-        for A in set(E.args):
+        for A in _arguments(node):
             self.owners[A] -= 1
-        rule = rule_of(E)
+        named = self.name_value(E)
         fresh: dict[Expr, Expr] = {}
         for k, A in enumerate(E.args):
             if self.X in A.free:
-                C_k = rule.reverse(E, k, C, node)
-                C_k = C_k if A is self.X else fold(C_k)
+                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), named))
+                if A.op == "transpose":
+                    A, C_k = A.args[0], transpose(C_k)
                 fresh[A] = self.merge(A, fresh[A], C_k) if A in fresh else C_k
         made = tuple(Term(C_k, A) for A, C_k in fresh.items())
         pending: dict[Expr, Expr] = {}
@@ -199,18 +201,28 @@ class _Work:
             for A, C_k in fresh.items() if F is node else ((F, D),):
                 pending[A] = self.merge(A, pending[A], C_k) if A in pending else C_k
         self.pending = pending
-        return Application(E.op, title_of(E), C, node, made), name
+        turned = any(A.op == "transpose" and self.X in A.free for A in E.args)
+        title = title_of(E) + (", transpose" if turned and E.op != "transpose" else "")
+        return Application(E.op, title, C, node, made), [*([name] if name else []), *named.values()]
 
     def merge(self, E: Expr, C: Expr, D: Expr) -> Expr:
         """⟨C, dE⟩ + ⟨D, dE⟩ = ⟨C + D, dE⟩; the factors common to the terms of G itself come last."""
         return add(C, D) if E is self.X else fold(add(C, D))
+
+    def name_value(self, E: Expr) -> dict[Expr, Expr]:
+        """p for the softmax that a log-sum-exp leaves behind, where it is long."""
+        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5:
+            return {}
+        name = unused_name("p" if 1 in P.shape else "P", self.taken)
+        self.taken.add(name)
+        return {P: let(name, P)}
 
     def name_cotangent(self, node: Expr, C: Expr) -> tuple[Expr, Expr | None]:
         """δ for the matrix beside the differential of a named intermediate that is used more than once."""
         if node.op != "let" or C.op == "let" or size(C) <= 4:
             return C, None
         inner = node.args[0]
-        if not self.named_one and _occurrences(inner, self.X) < 2:
+        if not self.named_one and _occurrences(inner, self.X) < 2 and size(C) <= 12:
             return C, None
         self.named_one = True
         name = unused_name(f"delta_{node.name}", self.taken)
@@ -221,7 +233,7 @@ class _Work:
     def collect(self) -> Expr:
         """The last line: common factors folded, and the structure of X respected."""
         raw = self.pending[self.X]
-        G = fold(raw)
+        G = name_repeats(fold(raw), self.taken)
         if self.X.data.structure:
             title, project = PROJECTIONS[self.X.data.structure]
             projected = fold(project(G))
@@ -233,33 +245,34 @@ class _Work:
         return G
 
 
+def _arguments(node: Expr) -> set[Expr]:
+    """What the rule for a node leads to; a transpose is taken in the same step as what it stands in."""
+    return {A.args[0] if A.op == "transpose" else A for A in _opened(node).args}
+
+
 def _opened(node: Expr) -> Expr:
     """What a rule looks at: behind the name, if there is one."""
     return node.args[0] if node.op == "let" else node
 
 
-def _quoted(step: Application, steps: int) -> str:
-    """How the line quotes a rule; that the rest of a sum is constant goes without saying."""
-    if step.op == "add" and len(step.terms) == 1 and steps > 1:
-        return ""
-    return "linearity" if step.op in BOOKKEEPING else step.rule
+def _quoted(step: Application, steps: list[Application]) -> str:
+    """How the line quotes a rule; what goes without saying beside the others is not quoted."""
+    if step.op not in BOOKKEEPING:
+        return step.rule
+    return "linearity" if all(s.op in BOOKKEEPING for s in steps) else ""
 
 
 def _same_breath(steps: list[Application], following: Expr) -> bool:
     """Whether the next rule belongs to the line: it opens what the line made, and the two read as one."""
-    made = any(following is term.E for step in steps for term in step.terms)
-    if not made:
+    if not any(following is term.E for step in steps for term in step.terms):
         return False
-    last = steps[-1].op
-    if last == "add" and len(steps) == 1 and len(steps[0].terms) == 1 and following.op not in BOOKKEEPING:
-        return True  # what was added is constant: not worth a line
-    if following.op == "let":
-        return False
-    if following.op in BOOKKEEPING:
-        return last in BOOKKEEPING
-    if following.op == "transpose":
-        return last in ("matmul", "hadamard") or last in BOOKKEEPING
-    return last in ("sum", "trace", "transpose", "inner") and len(steps) == 1
+    first, last = steps[0].op, steps[-1].op
+    if following.op in BOOKKEEPING:  # a constant factor is moved across in passing
+        return last in BOOKKEEPING or (following.op == "times" and len(steps[-1].terms) == 1)
+    if first == "add" and all(s.op == "matmul" for s in steps[1:]) and not following.is_scalar:
+        alone = len(steps) == 1 and len(steps[0].terms) == 1  # the other terms of the sum are constant
+        return alone or following.op == "matmul"
+    return last in ("sum", "trace", "inner") and len(steps) == 1 and following.op != "let"
 
 
 def _occurrences(E: Expr, X: Expr) -> int:

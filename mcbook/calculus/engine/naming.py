@@ -53,11 +53,14 @@ def name_repeats(G: Expr, taken: set[str]) -> Expr:
         best = max(candidates, key=size)
         name = unused_name(_letter(best), taken)
         taken.add(name)
-        G = _replace(G, best, let(name, best))
+        G = replace(G, {best: let(name, best)})
 
 
-def _replace(G: Expr, old: Expr, new: Expr) -> Expr:
-    done: dict[Expr, Expr] = {old: new}
+def replace(G: Expr, new: dict[Expr, Expr]) -> Expr:
+    """G with nodes replaced, except inside its named intermediates."""
+    if not new:
+        return G
+    done = dict(new)
     for node in walk(G):
         if node not in done:
             args = tuple(done[a] for a in node.args)

@@ -7,6 +7,7 @@ transposes mean what they mean on paper.  Equal expressions are one object; `is`
 
 from collections.abc import Iterator
 from fractions import Fraction
+from keyword import iskeyword
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -131,7 +132,7 @@ def symbol(name: str, shape: int | tuple[int, ...] = (), structure: str = "") ->
     structure  "symmetric", "diagonal", "lower" or "upper" (triangular): what X and every step dX obey.
     """
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if not name.isidentifier():
+    if not name.isidentifier() or iskeyword(name):
         raise ValueError(f"a symbol is named like a Python variable, got {name!r}.")
     if len(shape) > 2 or any(not isinstance(k, int) or k < 1 for k in shape):
         raise ValueError(f"{name} needs a shape of up to two positive integers, got {shape}.")
@@ -155,7 +156,7 @@ def matrix_shape(shape: tuple[int, ...]) -> Shape:
 
 def let(name: str, value: Expr) -> Expr:
     """The value under a name of its own: the derivation speaks of it by that name."""
-    if not name.isidentifier():
+    if not name.isidentifier() or iskeyword(name):
         raise ValueError(f"an intermediate is named like a Python variable, got {name!r}.")
     if value.op in ("let", "symbol", "number") and value.name == name:
         return value

@@ -103,7 +103,7 @@ class Printer:
             return self.minus + self.at(-E, SCALED), SUM
         parts = rest.args if rest.op == "times" else (rest,)
         core = None if parts[-1].is_scalar else parts[-1]
-        factor, tightness = self._factor(c, parts if core is None else parts[:-1])
+        factor, tightness = self._factor(c, parts if core is None else parts[:-1], core is None)
         if core is None:
             return factor, tightness
         factor = factor if tightness > SCALED or not self.inline else self.parens(factor)
@@ -111,22 +111,26 @@ class Printer:
 
     inline = False  # whether a fraction is written in a line, a/b
 
-    def _factor(self, c: Number, scalars: tuple[Expr, ...]) -> tuple[str, int]:
+    def _factor(self, c: Number, scalars: tuple[Expr, ...], alone: bool) -> tuple[str, int]:
         """The numbers and scalars of a product, as one fraction where something stands below."""
         over, under = self._fraction_parts(c, scalars)
-        above = [self.at(s, CHAIN) for s in over]
+        level = CHAIN if len(over) == 1 and (alone or under) else POSTFIX  # (aᵀb) c, not aᵀb c
+        above = [self.at(s, level) for s in over]
         if isinstance(c, float):
             above.insert(0, self.number(c))
         elif c.numerator != 1:
             above.insert(0, self.number(Fraction(c.numerator)))
         if not under:
             return self.space.join(above), CHAIN if len(above) == 1 else SCALED
-        return self.fraction(self.space.join(above) or self.number(Fraction(1)), self.space.join(under))
+        below = self.space.join(under)
+        if self.inline and len(under) > 1:
+            below = self.parens(below)
+        return self.fraction(self.space.join(above) or self.number(Fraction(1)), below)
 
     def _fraction_parts(self, c: Number, scalars: tuple[Expr, ...]) -> tuple[list[Expr], list[str]]:
         below = [s for s in scalars if s.op == "power" and s.data < 0]
         over = [s for s in scalars if s not in below]
-        under = [self.at(1 / s, CHAIN) for s in below]
+        under = [self.at(1 / s, POSTFIX if self.inline else CHAIN) for s in below]
         if not isinstance(c, float) and c.denominator != 1:
             under.insert(0, self.number(Fraction(c.denominator)))
         return over, under
@@ -172,7 +176,7 @@ class Printer:
         if not base.is_scalar:
             return self.script(self.at(base, ATOM), self.entrywise(E.data)), POSTFIX
         if E.data < 0:
-            return self.fraction(self.number(Fraction(1)), self.at(1 / E, CHAIN))
+            return self.fraction(self.number(Fraction(1)), self.at(1 / E, POSTFIX if self.inline else CHAIN))
         return self.script(self.at(base, ATOM), self.exponent(E.data)), POSTFIX
 
     def write_apply(self, E: Expr) -> tuple[str, int]:

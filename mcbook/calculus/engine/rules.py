@@ -107,8 +107,18 @@ def _solve_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
 
 
 def _solve_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    adjoint = solve(transpose(E.args[0]), C)
+    adjoint = _as_multiple(C, E, Y) or solve(transpose(E.args[0]), C)
     return times(-1, matmul(adjoint, transpose(Y))) if k == 0 else adjoint
+
+
+def _as_multiple(C: Expr, E: Expr, Y: Expr) -> Expr | None:
+    """Λ with AᵀΛ = C where C is a multiple of B and A is symmetric: that multiple of the solution Y."""
+    A, B = E.args
+    core = C.args[-1] if C.op == "times" else C
+    factors = C.args[:-1] if C.op == "times" else ()
+    if transpose(A) is A and (core is B or times(-1, core) is B):
+        return times(*factors, Y) if core is B else times(-1, *factors, Y)
+    return None
 
 
 def _softmax_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
@@ -408,7 +418,6 @@ def condition_of(E: Expr) -> str:
     """Where the rule holds at this node, with the argument filled in; "" if everywhere."""
     E = E.args[0] if E.op == "let" else E
     argument = repr(E.args[0])
-    argument = argument if len(argument) == 1 or argument.isidentifier() else f"({argument})"
     match E.op:
         case "apply":
             return FUNCTIONS[E.data].condition.replace("z", argument)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import chain
 
-from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, number, ones, split, times
-from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, number, ones, power, split, times
+from mcbook.calculus.engine.nodes import Expr, Number, walk
 from mcbook.calculus.engine.vocabulary import rebuild
 
 
@@ -31,23 +31,29 @@ def _fold_sum(E: Expr) -> Expr:
 
 
 def _common_scalars(E: Expr) -> Expr:
-    """c s A ± c s B = c s (A ± B): numbers equal up to sign, scalars equal."""
+    """c s A ± c s B = c s (A ± B): numbers equal up to sign, scalars in the power that all terms have."""
     parts = [split(t) for t in E.args]
     sizes = {abs(c) for c, _ in parts}
     c = sizes.pop() if len(sizes) == 1 else 1
     c = -c if all(k < 0 for k, _ in parts) else c
-    shared = [s for s in _scalars(parts[0][1]) if all(s in _scalars(rest) for _, rest in parts[1:])]
+    powers = [_powers(rest) for _, rest in parts]
+    shared = []
+    for s in powers[0]:
+        found = [p.get(s, 0) for p in powers]
+        if all(k > 0 for k in found) or all(k < 0 for k in found):
+            shared.append(power(s, min(found, key=abs)))
     if c == 1 and not shared:
         return E
-    divide = [s**-1 for s in shared]
+    divide = [power(s, -1) for s in shared]
     inside = add(*(times(number(k), number(c) ** -1, *divide, rest) for k, rest in parts))
     return times(number(c), *shared, inside)
 
 
-def _scalars(E: Expr) -> tuple[Expr, ...]:
-    if E.is_scalar:
-        return E.args if E.op == "times" else (E,)
-    return E.args[:-1] if E.op == "times" else ()
+def _powers(E: Expr) -> dict[Expr, Number]:
+    """The scalars of a product with their powers."""
+    parts = E.args if E.op == "times" else (E,)
+    scalars = [p for p in parts if p.is_scalar and p.op != "number"]
+    return dict((s.args[0], s.data) if s.op == "power" else (s, 1) for s in scalars)
 
 
 def _common_matrices(E: Expr, factors, join, unit) -> Expr:  # type: ignore[no-untyped-def]

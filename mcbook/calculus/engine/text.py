@@ -10,7 +10,7 @@ _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _GREEK = {
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ"},
     **{"kappa": "κ", "lam": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ"},
-    **{"tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω", "Lam": "Λ", "Sigma": "Σ", "Theta": "Θ"},
+    **{"tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω", "Lam": "Λ", "Sigma": "Σ", "Theta": "Θ", "eps": "ε"},
 }
 
 
@@ -53,7 +53,7 @@ class Text(Printer):
     def fraction(self, above: str, below: str) -> tuple[str, int]:
         if above == "1" and below in ("2", "4"):
             return {"2": "½", "4": "¼"}[below], ATOM
-        return f"{above}/{self.parens(below) if ' ' in below else below}", SCALED
+        return f"{above}/{below}", SCALED
 
     def special(self, E: Expr) -> str:
         match E.op:

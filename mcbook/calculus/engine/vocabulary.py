@@ -50,7 +50,18 @@ def trace(A: Any) -> Expr:
         return number(A.shape[0])
     if A.op == "times":
         return times(*A.args[:-1], trace(A.args[-1]))
+    if rank_one := _rank_one(A):
+        return matmul(transpose(rank_one[1]), rank_one[0])
     return number(0) if is_zero(A) else Expr("trace", (A,), (1, 1))
+
+
+def _rank_one(A: Expr) -> tuple[Expr, Expr] | None:
+    """a and b where A is a product abᵀ."""
+    if A.op == "matmul":
+        for k in range(1, len(A.args)):
+            if A.args[k].shape[0] == 1:
+                return matmul(*A.args[:k]), transpose(matmul(*A.args[k:]))
+    return None
 
 
 def total(A: Any) -> Expr:
@@ -62,6 +73,9 @@ def total(A: Any) -> Expr:
         return times(*A.args[:-1], total(A.args[-1]))
     if A.op == "ones":
         return number(A.shape[0] * A.shape[1])
+    if A.op == "hadamard" and len(A.args) == 2 and 1 in A.shape:
+        a, b = (_column(v, "sum") for v in A.args)
+        return matmul(transpose(a), b)
     return number(0) if is_zero(A) else Expr("sum", (A,), (1, 1))
 
 
@@ -156,6 +170,8 @@ def diagonal(A: Any) -> Expr:
         return times(*A.args[:-1], diagonal(A.args[-1]))
     if A.op in ("identity", "diag") or A.is_scalar:
         return A if A.is_scalar else ones(A.shape[0]) if A.op == "identity" else A.args[0]
+    if rank_one := _rank_one(A):
+        return hadamard(*rank_one)
     return Expr("diagonal", (A,), (A.shape[0], 1))
 
 
