@@ -186,7 +186,10 @@ class _Writer:
                 left, right = matmul(*args[:k]), matmul(*args[k:])
                 return f"np.outer({self(left)}, {self(right)})", ATOM
         if args[-1].op == "ones" and args[-1].is_column:
-            inner = self.at(matmul(*args[:-1]), ATOM)
+            M = matmul(*args[:-1])
+            if M.op == "transpose" and 1 not in M.shape:
+                return f"{self.at(M.args[0], ATOM)}.sum(axis=0)", ATOM
+            inner = self.at(M, ATOM)
             return f"{inner}.sum({'axis=1' if E.shape[0] > 1 else ''})", ATOM
         if args[0].op == "ones" and args[0].shape[0] == 1:
             inner = self.at(matmul(*args[1:]), ATOM)
