@@ -252,6 +252,10 @@ def matmul(*factors: Expr) -> Expr:
                 return zeros(shape)
             if part.is_scalar:
                 scalars.append(part)
+            elif chain and part.op == chain[-1].op == "ones":
+                scalars.append(number(part.shape[0]))
+                merged = ones(chain.pop().shape[0], part.shape[1])
+                chain += [] if merged.is_scalar else [merged]
             elif part.op != "identity" and not _sums_to_one(chain, part):
                 _append(chain, part)
     scalars += _scalar_parts(chain)

@@ -122,6 +122,10 @@ class _Writer:
     def write_commutation(self, E: Expr) -> tuple[str, int]:
         return self.call("commutation", "{}, {}".format(*E.data)), ATOM
 
+    def write_selection(self, E: Expr) -> tuple[str, int]:
+        n = E.shape[1]
+        return f"np.eye({n * n})[:, :: {n + 1}]", ATOM
+
     # Sums and products
 
     def write_add(self, E: Expr) -> tuple[str, int]:

@@ -43,7 +43,7 @@ class Application(NamedTuple):
     """One rule at work: ⟨C, dE⟩ became the sum of `terms` by the rule for `E.op`."""
 
     op: str
-    rule: str
+    rules: tuple[str, ...]
     C: Expr
     E: Expr
     terms: tuple[Term, ...]
@@ -52,11 +52,16 @@ class Application(NamedTuple):
 class Line(NamedTuple):
     """df = Σ ⟨C, dE⟩, by these rules from the line before; `names` are the intermediates it introduces."""
 
-    rule: str
+    rules: tuple[str, ...]
     terms: tuple[Term, ...]
     steps: tuple[Application, ...]
     names: tuple[Expr, ...] = ()
-    condition: str = ""
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """The rules in words."""
+        return ", ".join(self.rules)
 
     def jvp(self, values: Mapping[str, Any], X: Expr, X_dot: Any) -> float:
         """The sum of the line for the step dX = X_dot: what must equal the derivative of f along it."""
@@ -81,7 +86,7 @@ class Derivation(NamedTuple):
     @property
     def conditions(self) -> list[str]:
         """Where the derivation holds."""
-        return list(dict.fromkeys(c for line in self.lines for c in line.condition.split("; ") if c))
+        return list(dict.fromkeys(c for line in self.lines for c in line.conditions))
 
     @property
     def size(self) -> int:
@@ -101,9 +106,13 @@ class Derivation(NamedTuple):
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        from mcbook.calculus.engine.render import derivation_latex
+        return f"$\\displaystyle {self.latex()}$"
 
-        return f"$\\displaystyle {derivation_latex(self)}$"
+    def latex(self, layout: str = "gradient") -> str:
+        """The whole derivation in LaTeX, in one of the layouts of `mcbook.calculus.engine.layouts`."""
+        from mcbook.calculus.engine.layouts import derivation_latex
+
+        return derivation_latex(self, layout)
 
 
 def derive(f: Expr, X: Expr) -> Derivation:
@@ -154,7 +163,7 @@ class _Work:
                     unseen.append(A)
         self.taken = {s.name for s in f.free} | {d.name for d in definitions(f)}
         self.pending: dict[Expr, Expr] = {f: number(1)}
-        self.lines = [Line("", (Term(number(1), f),), ())]
+        self.lines = [Line((), (Term(number(1), f),), ())]
         self.named_one = False
 
     def unfinished(self) -> bool:
@@ -175,11 +184,10 @@ class _Work:
             steps.append(step)
             names += introduced
             node = next((E for E in self.ready() if _same_breath(steps, E)), None)
-        titles = [t for s in steps for t in _quoted(s, steps).split(", ") if t]
-        rule = ", ".join(dict.fromkeys(titles))
-        conditions = "; ".join(dict.fromkeys(c for s in steps if (c := condition_of(s.E))))
+        rules = tuple(dict.fromkeys(t for s in steps for t in _quoted(s, steps)))
+        conditions = tuple(dict.fromkeys(c for s in steps if (c := condition_of(s.E))))
         terms = tuple(Term(C, E) for E, C in self.pending.items() if not is_zero(C))
-        self.lines.append(Line(rule, terms, tuple(steps), tuple(names), conditions))
+        self.lines.append(Line(rules, terms, tuple(steps), tuple(names), conditions))
 
     def open(self, node: Expr) -> tuple[Application, list[Expr]]:
         """Replace ⟨C, dE⟩ by what its rule makes of it, in its place in the sum."""
@@ -202,8 +210,8 @@ class _Work:
                 pending[A] = self.merge(A, pending[A], C_k) if A in pending else C_k
         self.pending = pending
         turned = any(A.op == "transpose" and self.X in A.free for A in E.args)
-        title = title_of(E) + (", transpose" if turned and E.op != "transpose" else "")
-        return Application(E.op, title, C, node, made), [*([name] if name else []), *named.values()]
+        rules = (title_of(E), "transpose") if turned and E.op != "transpose" else (title_of(E),)
+        return Application(E.op, rules, C, node, made), [*([name] if name else []), *named.values()]
 
     def merge(self, E: Expr, C: Expr, D: Expr) -> Expr:
         """⟨C, dE⟩ + ⟨D, dE⟩ = ⟨C + D, dE⟩; the factors common to the terms of G itself come last."""
@@ -238,10 +246,10 @@ class _Work:
             title, project = PROJECTIONS[self.X.data.structure]
             projected = fold(project(G))
             if projected is not G:
-                self.lines.append(Line(title, (Term(projected, self.X),), ()))
+                self.lines.append(Line((title,), (Term(projected, self.X),), ()))
             G = projected
         elif G is not raw:
-            self.lines.append(Line("common factors", (Term(G, self.X),), ()))
+            self.lines.append(Line(("common factors",), (Term(G, self.X),), ()))
         return G
 
 
@@ -255,11 +263,11 @@ def _opened(node: Expr) -> Expr:
     return node.args[0] if node.op == "let" else node
 
 
-def _quoted(step: Application, steps: list[Application]) -> str:
+def _quoted(step: Application, steps: list[Application]) -> tuple[str, ...]:
     """How the line quotes a rule; what goes without saying beside the others is not quoted."""
     if step.op not in BOOKKEEPING:
-        return step.rule
-    return "linearity" if all(s.op in BOOKKEEPING for s in steps) else ""
+        return step.rules
+    return ("linearity",) if all(s.op in BOOKKEEPING for s in steps) else ()
 
 
 def _same_breath(steps: list[Application], following: Expr) -> bool:

@@ -114,6 +114,9 @@ def _value(node: Expr, args: list[Any], values: Mapping[str, Any]) -> Any:
         case "commutation":
             m, n = node.data
             return np.eye(m * n)[np.arange(m * n).reshape(m, n, order="F").ravel()]
+        case "selection":
+            n = node.shape[1]
+            return np.eye(n * n)[:, :: n + 1]
         case "unvec":
             return args[0].reshape(node.shape, order="F")
         case "apply":

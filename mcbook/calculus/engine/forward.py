@@ -24,20 +24,22 @@ def differential(F: Expr, X: Expr, D: Expr | None = None) -> Expr:
 def differentials(exprs: Sequence[Expr], X: Expr, D: Expr | None = None) -> list[Expr]:
     """The differentials of several expressions for one step dX = D; what they share is derived once."""
     moved: dict[Expr, Expr] = {X: step_of(X) if D is None else D}
+    names = {node.args[0]: node for node in walk(*exprs) if node.op == "let"}
     for node in walk(*exprs):
         if node in moved or X not in node.free:
             continue
         if node.op == "let":
             moved[node] = moved[node.args[0]]
         else:
-            moved[node] = _moved(node, moved)
+            moved[node] = _moved(node, names.get(node, node), moved)
     return [moved.get(E, zeros(E.shape)) for E in exprs]
 
 
-def _moved(node: Expr, moved: dict[Expr, Expr]) -> Expr:
+def _moved(node: Expr, value: Expr, moved: dict[Expr, Expr]) -> Expr:
+    """The differential of a node from those of its arguments; `value` is its name, if it has one."""
     rule = rule_of(node)
     parts = [
-        rule.forward(node, k, moved[A], node)
+        rule.forward(node, k, moved[A], value)
         for k, A in enumerate(node.args)
         if A in moved and not is_zero(moved[A])
     ]

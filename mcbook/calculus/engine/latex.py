@@ -47,6 +47,12 @@ class Latex(Printer):
         inside = self.name(index) if not index.isdigit() else index
         return f"{written}_{{{inside}}}"
 
+    def stepped(self, stem: str, shift: int) -> str:
+        stem, _, index = stem.partition("_")
+        step = "t" if shift == 0 else f"t{shift:+d}"
+        below = f"{self.name(index)}_{{{step}}}" if index else step
+        return f"{self.name(stem)}_{{{below}}}"
+
     def number(self, value: Number) -> str:
         if value < 0:
             return self.minus + self.number(-value)
@@ -80,6 +86,8 @@ class Latex(Printer):
                 return rf"0_{{{m} \times {n}}}"
             case "commutation":
                 return "K_{{{},{}}}".format(*E.data)
+            case "selection":
+                return f"S_{{{n}}}"
         column, row = rf"\mathbf{{1}}_{{{m}}}", rf"\mathbf{{1}}_{{{n}}}^{{\mathsf{{T}}}}"
         return column if n == 1 else row if m == 1 else rf"{column}\,{row}"
 

@@ -3,7 +3,7 @@
 `Printer` knows precedence, signs, fractions and transposes; `text` and `latex` give it their alphabets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -29,6 +29,10 @@ class Printer:
     # The alphabet
 
     def name(self, name: str) -> str:
+        raise NotImplementedError
+
+    def stepped(self, stem: str, shift: int) -> str:
+        """The name at step t + shift of something that has one for every step."""
         raise NotImplementedError
 
     def number(self, value: Number) -> str:
@@ -82,6 +86,9 @@ class Printer:
         return self.special(E), ATOM
 
     def write_commutation(self, E: Expr) -> tuple[str, int]:
+        return self.special(E), ATOM
+
+    def write_selection(self, E: Expr) -> tuple[str, int]:
         return self.special(E), ATOM
 
     def write_ones(self, E: Expr) -> tuple[str, int]:
@@ -226,14 +233,12 @@ class Printer:
         loose = tightness < SCALED or (self.inline and tightness == SCALED)
         return (self.parens(factor) if loose else factor) + self.space + self.differential(E)
 
-    def terms(self, pairs: list[tuple[Expr, Expr]]) -> str:
-        """The sum of several ⟨C, dE⟩."""
+    def terms(self, pairs: Sequence[Any], form: Callable[[Expr, Expr], str] | None = None) -> str:
+        """The sum of several ⟨C, dE⟩, each written by `form`; minus signs stand in front."""
+        form = form or self.term
         written = ""
         for C, E in pairs:
             minus = split(C)[0] < 0
-            piece = self.term(-C, E) if minus else self.term(C, E)
-            if not written:
-                written = self.minus + piece if minus else piece
-            else:
-                written += f" {self.minus if minus else '+'} {piece}"
+            sign = (f" {self.minus} " if minus else " + ") if written else self.minus if minus else ""
+            written += sign + form(-C if minus else C, E)
         return written or "0"

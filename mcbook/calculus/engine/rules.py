@@ -411,7 +411,7 @@ def rule_of(E: Expr) -> Rule:
 
 def title_of(E: Expr) -> str:
     """The name under which a line quotes the rule: of an entrywise function, its own derivative."""
-    return FUNCTIONS[E.data].statement.split(",")[0] if E.op == "apply" else RULES[E.op].title
+    return FUNCTIONS[E.data].title if E.op == "apply" else RULES[E.op].title
 
 
 def condition_of(E: Expr) -> str:
@@ -425,3 +425,11 @@ def condition_of(E: Expr) -> str:
             whole = E.data == int(E.data)
             return "" if whole and E.data >= 1 else f"{argument} ≠ 0" if whole else f"{argument} > 0"
     return RULES[E.op].condition.replace("A", argument)
+
+
+TITLES_IN_LATEX = {f.title: f.title_latex for f in FUNCTIONS.values()}
+
+
+def title_latex(title: str) -> str:
+    """The title of a rule in LaTeX."""
+    return TITLES_IN_LATEX.get(title, rf"\text{{{title}}}")

@@ -29,6 +29,11 @@ class Text(Printer):
             return stem
         return stem + (index.translate(_LOWERED) if index.isdigit() else "_" + self.name(index))
 
+    def stepped(self, stem: str, shift: int) -> str:
+        return self.name(stem) + "ₜ" + ("" if shift == 0 else "₊" if shift > 0 else "₋") + (
+            str(abs(shift)).translate(_LOWERED) if shift else ""
+        )
+
     def number(self, value: Number) -> str:
         if value < 0:
             return self.minus + self.number(-value)
@@ -56,6 +61,7 @@ class Text(Printer):
         return f"{above}/{below}", SCALED
 
     def special(self, E: Expr) -> str:
+        n = E.shape[1]
         match E.op:
             case "identity":
                 return "I"
@@ -63,6 +69,8 @@ class Text(Printer):
                 return "0"
             case "commutation":
                 return "K" + "{}{}".format(*E.data).translate(_LOWERED)
+            case "selection":
+                return "S" + str(n).translate(_LOWERED)
         return "1" if E.is_column else "1ᵀ" if E.shape[0] == 1 else "11ᵀ"
 
     def bars(self, inside: str, double: bool) -> str:

@@ -190,7 +190,11 @@ def skew(A: Any) -> Expr:
 def vec(A: Any) -> Expr:
     """The columns of A, stacked."""
     A = as_expr(A)
-    return A if A.is_column else Expr("vec", (A,), (A.shape[0] * A.shape[1], 1))
+    if A.op in ("ones", "zeros"):
+        return Expr(A.op, (), (A.shape[0] * A.shape[1], 1))
+    if A.op == "times":
+        return times(*A.args[:-1], vec(A.args[-1]))
+    return A if A.is_column else transpose(A) if A.shape[0] == 1 else Expr("vec", (A,), (A.shape[0] * A.shape[1], 1))
 
 
 def unvec(a: Any, rows: int, columns: int) -> Expr:
@@ -244,6 +248,11 @@ def commutation(m: int, n: int) -> Expr:
     return identity(m * n) if 1 in (m, n) else Expr("commutation", (), (m * n, m * n), (m, n))
 
 
+def selection(n: int) -> Expr:
+    """S with S a = vec diag(a) for a vector a (n,), and Sᵀ vec A = diag A."""
+    return identity(1) if n == 1 else Expr("selection", (), (n * n, n))
+
+
 def lower(A: Any) -> Expr:
     """The entries on and below the diagonal, zeros above."""
     return Expr("lower", (_square(A, "lower"),), as_expr(A).shape)
@@ -289,7 +298,7 @@ def function(name: str) -> Any:
     def word(A: Any) -> Expr:
         return apply(name, as_expr(A))
 
-    word.__name__, word.__doc__ = name, FUNCTIONS[name].statement + ", entry by entry."
+    word.__name__, word.__doc__ = name, f"{name}, entry by entry: {FUNCTIONS[name].title}."
     return word
 
 
