@@ -5,9 +5,10 @@ Everything is a matrix: a vector is a column (n, 1), a number is (1, 1), so that
 transposes mean what they mean on paper.  Equal expressions are one object; `is` compares them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from keyword import iskeyword
+from operator import index
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -131,10 +132,10 @@ def symbol(name: str, shape: int | tuple[int, ...] = (), structure: str = "") ->
 
     structure  "symmetric", "diagonal", "lower" or "upper" (triangular): what X and every step dX obey.
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = tuple(map(index, shape)) if isinstance(shape, Iterable) else (index(shape),)
     if not name.isidentifier() or iskeyword(name):
         raise ValueError(f"a symbol is named like a Python variable, got {name!r}.")
-    if len(shape) > 2 or any(not isinstance(k, int) or k < 1 for k in shape):
+    if len(shape) > 2 or any(k < 1 for k in shape):
         raise ValueError(f"{name} needs a shape of up to two positive integers, got {shape}.")
     if structure not in STRUCTURES:
         raise ValueError(f"the structure of {name} is one of {STRUCTURES[1:]} or '', got {structure!r}.")
