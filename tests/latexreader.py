@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+\.?\d*|[A-Za-z]|[-+^_{}()|/,=]|\s+")
+TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+\.?\d*|[A-Za-z]|[-+^_{}()|/,=\[\]]|\s+")
 IGNORED = {r"\,", r"\ ", r"\left", r"\right", r"\textstyle", r"\displaystyle", r"\;", r"\bigl", r"\bigr"}
 GREEK = {
     **{rf"\{g}": g for g in ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi")},
@@ -16,7 +16,14 @@ GREEK = {
     **{r"\varepsilon": "eps", r"\lambda": "lam", r"\Lambda": "Lam", r"\varphi": "phi"},
 }
 FUNCTIONS = {
-    **{r"\exp": np.exp, r"\log": np.log, r"\sin": np.sin, r"\cos": np.cos, r"\tanh": np.tanh, r"\cosh": np.cosh},
+    **{
+        r"\exp": np.exp,
+        r"\log": np.log,
+        r"\sin": np.sin,
+        r"\cos": np.cos,
+        r"\tanh": np.tanh,
+        r"\cosh": np.cosh,
+    },
     **{"logistic": lambda z: 1 / (1 + np.exp(-z)), "softplus": lambda z: np.log1p(np.exp(z))},
     **{"relu": lambda z: z * (z > 0), "abs": np.abs, "step": lambda z: (z > 0) * 1.0, "sign": np.sign},
     **{"sum": lambda A: np.array([[A.sum()]]), "tr": lambda A: np.array([[np.trace(A)]])},
@@ -44,9 +51,7 @@ def _sqdist(X, Z=None):
 
 def _blocks(C, B):
     (m, n), (p, q) = C.shape, B.shape
-    return np.array(
-        [[(C[i : i + p, j : j + q] * B).sum() for j in range(0, n, q)] for i in range(0, m, p)]
-    )
+    return np.array([[(C[i : i + p, j : j + q] * B).sum() for j in range(0, n, q)] for i in range(0, m, p)])
 
 
 def _weighted(C, A):
@@ -65,7 +70,9 @@ FUNCTIONS |= {"blocks": _blocks, "weighted": _weighted}
 
 def read(latex, values):
     """The value of a formula, as a matrix, for given values of its symbols (arrays of any rank)."""
-    known = {k.replace("_", ""): np.reshape(v, (*np.shape(v), 1, 1)[:2]).astype(float) for k, v in values.items()}
+    known = {
+        k.replace("_", ""): np.reshape(v, (*np.shape(v), 1, 1)[:2]).astype(float) for k, v in values.items()
+    }
     reader = Reader(latex, known)
     value = reader.sum()
     assert reader.k == len(reader.tokens), f"left over: {reader.tokens[reader.k :]} of {latex}"
@@ -117,7 +124,7 @@ class Reader:
         return value
 
     def starts_factor(self):
-        return self.token not in ("", "+", "-", ")", "}", "|", ",", "=", r"\rVert", r"\rangle") and self.token not in (
+        return self.token not in ("", "+", "-", ")", "]", "}", "|", ",", "=", r"\rVert", r"\rangle") and self.token not in (
             r"\circ", r"\oslash", r"\otimes", r"\cdot"
         )  # fmt: skip
 
@@ -270,3 +277,158 @@ class Reader:
 def fraction(text):
     above, _, below = text.partition("/")
     return float(above) / float(below) if below else float(above)
+
+
+def read_entries(latex, values, shape):
+    """The matrix whose entry (i, j) the formula gives in index form; i alone for a column, none for a number."""
+    known = {
+        k.replace("_", ""): np.reshape(v, (*np.shape(v), 1, 1)[:2]).astype(float) for k, v in values.items()
+    }
+    letters = [n for n in shape if n > 1]
+    out = np.zeros(shape)
+    for index in np.ndindex(shape):
+        steps = dict(zip("ij", [k for k, n in zip(index, shape, strict=True) if n > 1], strict=False))
+        assert len(steps) == len(letters)
+        reader = Entries(latex, known)
+        out[index] = reader.sum()(steps)
+        assert reader.k == len(reader.tokens), f"left over: {reader.tokens[reader.k :]} of {latex}"
+    return out
+
+
+class Entries(Reader):
+    r"""Index form: everything is a number; a letter below a symbol picks an entry; \sum runs over a letter.
+
+    What is read is a function of the letters' values, so that a sum can run over what stands behind it.
+    """
+
+    def sum(self):
+        sign = -1.0 if self.token == "-" and self.take() else 1.0
+        first = self.term()
+        terms = [lambda s, t=first, c=sign: c * t(s)]
+        while self.token in ("+", "-"):
+            sign = 1.0 if self.take() == "+" else -1.0
+            t = self.term()
+            terms.append(lambda s, t=t, c=sign: c * t(s))
+        return lambda s: sum(t(s) for t in terms)
+
+    def term(self):
+        factors = [self.factor()]
+        while self.starts_factor():
+            factors.append(self.factor())
+        return lambda s: np.prod([f(s) for f in factors])
+
+    def factor(self):
+        value = self.atom()
+        while self.token == "^":
+            self.take()
+            p = fraction(self.exponent())
+            value = lambda s, v=value, p=p: v(s) ** p  # noqa: E731
+        return value
+
+    def atom(self):
+        token = self.take()
+        if token[0].isdigit():
+            return lambda s, c=float(token): c
+        if token == "(":
+            self.k -= 1
+            return self.group()
+        if token == r"\frac":
+            above, below = self.group("{", "}"), self.group("{", "}")
+            return lambda s: above(s) / below(s)
+        if token == r"\sum":
+            self.take("_"), self.take("{")
+            letter = self.take()
+            self.take("="), self.take("1"), self.take("}"), self.take("^")
+            n, inside = int(self.script_after("{")), self.term()
+            return lambda s: sum(inside({**s, letter: k}) for k in range(n))
+        if token == r"\delta" and self.ahead_is_letters():
+            a, b = self.subscript()
+            return lambda s: float(s[a] == s[b])
+        if token == "[":
+            return self.bracket()
+        if token == r"\log" and self.token == r"\cosh":
+            self.take()
+            inside = self.group()
+            return lambda s: np.log(np.cosh(inside(s)))
+        if (
+            token == r"\operatorname"
+            and self.peek_word() in SCALAR_WORDS
+            or token in FUNCTIONS
+            and self.token == "("
+        ):
+            word = self.script_after("{") if token == r"\operatorname" else token
+            inside = self.group()
+            return lambda s: float(FUNCTIONS[word](np.float64(inside(s))))
+        self.k -= 1
+        return self.entry()
+
+    def ahead_is_letters(self):
+        return self.token == "_" and all(t in LETTERS for t in self.tokens[self.k + 2 : self.k + 4])
+
+    def peek_word(self):
+        end = self.tokens.index("}", self.k)
+        return "".join(self.tokens[self.k + 1 : end])
+
+    def bracket(self):
+        """[matrix]_ij: what stands inside is read as a matrix."""
+        depth, end = 1, self.k
+        while depth:
+            depth += (self.tokens[end] == "[") - (self.tokens[end] == "]")
+            end += 1
+        inner = Reader("", self.values)
+        inner.tokens = self.tokens[self.k : end - 1]
+        matrix = inner.sum()
+        assert inner.k == len(inner.tokens)
+        self.k = end
+        return self.picked(matrix, self.subscript())
+
+    def picked(self, matrix, letters):
+        m, n = matrix.shape
+        wanted = [k > 1 for k in (m, n)]
+        assert len(letters) == sum(wanted), (matrix.shape, letters)
+        named = iter(letters)
+        i, j = (next(named) if w else None for w in wanted)
+        return lambda s: matrix[s[i] if i else 0, s[j] if j else 0]
+
+    def entry(self):
+        """A symbol with letters below it, or a scalar formula of matrices, such as a determinant."""
+        start = self.k
+        token = self.take()
+        if token.isalpha() or token in GREEK or token == r"\mathrm":
+            name = self.script_after("{") if token == r"\mathrm" else GREEK.get(token, token)
+            below = self.subscript()
+            if name in self.values and (below == "" or set(below) <= set(LETTERS)):
+                return self.picked(self.values[name], below)
+        self.k = start
+        matrix = Reader.factor(as_reader(self))
+        assert matrix.shape == (1, 1)
+        return lambda s: matrix[0, 0]
+
+
+LETTERS = "ijklmpqrst"
+SCALAR_WORDS = {"logistic", "softplus", "relu", "abs", "step", "sign"}
+
+
+def as_reader(entries):
+    """A plain reader that shares the tokens and the place of an index reader."""
+    reader = Shared.__new__(Shared)
+    reader.owner = entries
+    return reader
+
+
+class Shared(Reader):
+    @property
+    def k(self):
+        return self.owner.k
+
+    @k.setter
+    def k(self, value):
+        self.owner.k = value
+
+    @property
+    def tokens(self):
+        return self.owner.tokens
+
+    @property
+    def values(self):
+        return self.owner.values

@@ -13,6 +13,14 @@ SIZES = (2, 3, 4)
 SMOOTH = ("tanh", "logistic", "softplus", "logcosh", "sin", "cos", "exp")
 
 
+def project(X, A):
+    """A as a step, or a gradient, of a symbol of its structure."""
+    A = np.asarray(A)
+    return {"symmetric": lambda: (A + A.T) / 2, "lower": lambda: np.tril(A)}.get(
+        X.data.structure, lambda: A
+    )()
+
+
 class Generator:
     """Random expressions in the symbols that it declares as it goes; `values` hold a value for each."""
 
@@ -33,10 +41,8 @@ class Generator:
             return self.pick(*known)
         array = () if shape == (1, 1) else shape[:1] if shape[1] == 1 else shape
         new = symbol(f"A{len(self.symbols)}", array, structure)
-        A = np.asarray(0.6 * self.rng.standard_normal(array))
-        if structure:
-            A = {"symmetric": lambda: (A + A.T) / 2, "lower": lambda: np.tril(A)}[structure]()
-        self.symbols[new.name], self.values[new.name] = new, A
+        A = 0.6 * self.rng.standard_normal(array)
+        self.symbols[new.name], self.values[new.name] = new, project(new, A)
         return new
 
     def tame(self, E):
@@ -45,8 +51,19 @@ class Generator:
 
     def matrix(self, shape, depth):
         if depth == 0:
-            return self.leaf(shape, self.pick("", "", "symmetric", "lower") if shape[0] == shape[1] > 1 else "")
-        makers = [self.sum, self.scaled, self.chain, self.chain, self.entrywise, self.turned, self.mapped, self.power]
+            return self.leaf(
+                shape, self.pick("", "", "symmetric", "lower") if shape[0] == shape[1] > 1 else ""
+            )
+        makers = [
+            self.sum,
+            self.scaled,
+            self.chain,
+            self.chain,
+            self.entrywise,
+            self.turned,
+            self.mapped,
+            self.power,
+        ]
         if shape[0] == shape[1] > 1:
             makers += [self.inverted, self.part, self.diagonal]
         if shape[0] > 1 and shape[1] == 1:

@@ -100,7 +100,9 @@ def newton(p, M):
     """u with u + tanh(Mu)/2 = p."""
     u = np.zeros(len(p))
     for _ in range(60):
-        u = u - np.linalg.solve(np.eye(len(p)) + 0.5 * (1 - np.tanh(M @ u) ** 2)[:, None] * M, u + np.tanh(M @ u) / 2 - p)
+        u = u - np.linalg.solve(
+            np.eye(len(p)) + 0.5 * (1 - np.tanh(M @ u) ** 2)[:, None] * M, u + np.tanh(M @ u) / 2 - p
+        )
     return u
 
 
@@ -129,7 +131,10 @@ def test_a_wrong_pair_is_no_pair(change, rng):
         (lambda: oracles.cholesky(np.diag([1.0, -1.0])), "positive definite"),
         (lambda: oracles.cholesky(np.array([[1.0, 2.0], [0.0, 1.0]])), "symmetric"),
         (lambda: oracles.jvp_eigh(np.eye(3), np.ones((3, 3))), "coincide"),
-        (lambda: oracles.vjp_eigh(np.diag([1.0, 1.0, 2.0]), np.ones(3), np.eye(3)), "values 0 and 1 coincide"),
+        (
+            lambda: oracles.vjp_eigh(np.diag([1.0, 1.0, 2.0]), np.ones(3), np.eye(3)),
+            "values 0 and 1 coincide",
+        ),
         (lambda: oracles.jvp_svd(np.ones((3, 2)), np.ones((3, 2))), "vanishes"),
         (lambda: oracles.jvp_svd(np.eye(2), np.ones((2, 2))), "coincide"),
         (lambda: oracles.jvp_sqrtm(np.ones((2, 2)), np.eye(2)), "no derivative"),

@@ -181,7 +181,10 @@ class _Writer:
         if p == Fraction(1, 2):
             return f"np.sqrt({self(base)})", ATOM
         exponent = self.write_number(Expr("number", (), (1, 1), p))[0]
-        return f"{self.at(base, ATOM)}**{exponent if p >= 0 and ' ' not in exponent else f'({exponent})'}", POW
+        return (
+            f"{self.at(base, ATOM)}**{exponent if p >= 0 and ' ' not in exponent else f'({exponent})'}",
+            POW,
+        )
 
     def write_matmul(self, E: Expr) -> tuple[str, int]:
         args = E.args
@@ -233,7 +236,9 @@ class _Writer:
 
 def _is_constant(t: Expr) -> bool:
     """The ones of 1 - H²."""
-    return t.op == "ones" or (t.op == "times" and t.args[-1].op == "ones" and t.args[0].data == -1 and len(t.args) == 2)
+    return t.op == "ones" or (
+        t.op == "times" and t.args[-1].op == "ones" and t.args[0].data == -1 and len(t.args) == 2
+    )
 
 
 def _is_spread(t: Expr) -> bool:
@@ -247,7 +252,12 @@ def _is_row(t: Expr) -> bool:
 
 
 def function_code(
-    E: Expr, name: str, arguments: Sequence[Expr], *, shape: tuple[int, ...] | None = None, target: str = "numpy"
+    E: Expr,
+    name: str,
+    arguments: Sequence[Expr],
+    *,
+    shape: tuple[int, ...] | None = None,
+    target: str = "numpy",
 ) -> str:
     """A function that computes E: its named intermediates line by line, the helpers it calls before it."""
     if target not in ("numpy", "jax"):

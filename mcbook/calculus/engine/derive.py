@@ -115,7 +115,7 @@ class Derivation(NamedTuple):
         return derivation_latex(self, layout)
 
 
-def derive(f: Expr, X: Expr) -> Derivation:
+def derive(f: Any, X: Any) -> Derivation:
     """The gradient of the number f with respect to the symbol X, with every line on the way.
 
     Raises ValueError where f is not a number, X is not a symbol or does not occur in f (its gradient would
@@ -130,7 +130,7 @@ def derive(f: Expr, X: Expr) -> Derivation:
     return Derivation(named, X, tuple(work.lines), G)
 
 
-def _require_derivable(f: Expr, X: Expr) -> None:
+def _require_derivable(f: Any, X: Any) -> None:
     if not isinstance(f, Expr) or not isinstance(X, Expr):
         raise ValueError("derive(f, X) takes an expression and a symbol in it; parse text with parse(…).")
     if X.op != "symbol":

@@ -8,7 +8,13 @@ from mcbook.calculus.engine.printer import ATOM, CHAIN, Printer
 _GREEK = {
     **{g: rf"\{g}" for g in ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi")},
     **{g: rf"\{g}" for g in ("pi", "rho", "sigma", "tau", "psi", "omega", "Sigma", "Theta")},
-    **{"epsilon": r"\varepsilon", "eps": r"\varepsilon", "lam": r"\lambda", "Lam": r"\Lambda", "phi": r"\varphi"},
+    **{
+        "epsilon": r"\varepsilon",
+        "eps": r"\varepsilon",
+        "lam": r"\lambda",
+        "Lam": r"\Lambda",
+        "phi": r"\varphi",
+    },
 }
 
 

@@ -57,7 +57,9 @@ def _of_gradient(derivation: Derivation, layout: str) -> Statement:
         case "gradient":
             return Statement(layout, rf"\nabla_{{{x}}} f", write(G), G)
         case "numerator":
-            return Statement(layout, rf"\frac{{\partial f}}{{\partial {x}}}", write(transpose(G)), transpose(G))
+            return Statement(
+                layout, rf"\frac{{\partial f}}{{\partial {x}}}", write(transpose(G)), transpose(G)
+            )
         case "denominator":
             return Statement(layout, rf"\frac{{\partial f}}{{\partial {x}}}", write(G), G)
     return Statement(layout, rf"\frac{{\partial f}}{{\partial {entry_latex(X)}}}", entry_latex(G), G)
@@ -76,7 +78,9 @@ def _of_jacobian(J: Jacobian, layout: str) -> Statement:
         case "denominator":
             return Statement(layout, quotient, write(transpose(J.matrix)), transpose(J.matrix))
     letters = "ij"[: 2 - (1 in J.F.shape)]
-    return Statement(layout, rf"\mathrm{{d}}{name}_{{{letters}}}", entry_latex(J.differential), J.differential)
+    return Statement(
+        layout, rf"\mathrm{{d}}{name}_{{{letters}}}", entry_latex(J.differential), J.differential
+    )
 
 
 def trace_latex(C: Expr, E: Expr) -> str:

@@ -140,7 +140,9 @@ class _Reader:
         left = self.product()
         while sign := self.accept("+", "-"):
             right = self.product()
-            left = self.built((lambda a, b: a + b) if sign.text == "+" else (lambda a, b: a - b), sign, left, right)
+            left = self.built(
+                (lambda a, b: a + b) if sign.text == "+" else (lambda a, b: a - b), sign, left, right
+            )
         return left
 
     def product(self) -> Expr:
@@ -303,7 +305,10 @@ WORDS: dict[str, Callable[..., Expr]] = {
     **{name: words.function(name) for name in FUNCTIONS},
     **{"sigmoid": words.logistic, "expit": words.logistic, "log1p": _log1p, "maximum": _maximum},
     **{"sqrt": words.sqrt, "square": lambda A: power(A, 2), "power": power},
-    **{"cosh": lambda A: (words.exp(A) + words.exp(-A)) / 2, "sinh": lambda A: (words.exp(A) - words.exp(-A)) / 2},
+    **{
+        "cosh": lambda A: (words.exp(A) + words.exp(-A)) / 2,
+        "sinh": lambda A: (words.exp(A) - words.exp(-A)) / 2,
+    },
     **{"sum": _total, "mean": _mean, "trace": words.trace, "tr": words.trace, "inner": words.inner},
     **{"vdot": words.inner, "dot": lambda A, B: A @ B, "matmul": lambda A, B: A @ B, "norm": words.norm},
     **{"sqnorm": words.sqnorm, "det": words.det, "logdet": words.logdet, "slogdet": words.logdet},

@@ -196,7 +196,9 @@ class Printer:
         return self.script(self.bars(self(E.args[0]), True), self.exponent(Fraction(2))), POSTFIX
 
     def write_logdet(self, E: Expr) -> tuple[str, int]:
-        return self.words["logdet"] + self.bars(self.words["det"] + self.space + self(E.args[0]), False), POSTFIX
+        return self.words["logdet"] + self.bars(
+            self.words["det"] + self.space + self(E.args[0]), False
+        ), POSTFIX
 
     def write_inner(self, E: Expr) -> tuple[str, int]:
         return self.pair(self(E.args[0]), self(E.args[1])), ATOM

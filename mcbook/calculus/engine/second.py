@@ -89,26 +89,28 @@ def array_shape(F: Expr) -> tuple[int, ...]:
     return () if F.is_scalar else F.shape[:1] if F.is_column else F.shape
 
 
-def jacobian(F: Expr, X: Expr) -> Jacobian:
+def jacobian(F: Any, X: Any) -> Jacobian:
     """The derivative of an array by an array. Raises ValueError where X is no symbol or does not occur in F."""
     _require_symbol(F, X)
     step = step_of(X)
     return Jacobian(F, X, step, fold(differential(F, X, step)))
 
 
-def hvp(f: Expr, X: Expr, V: Expr | None = None) -> Expr:
+def hvp(f: Any, X: Any, V: Expr | None = None) -> Expr:
     """The differential of the gradient along V, of the shape of X (V is the symbol dX if none is given)."""
     return fold(differential(derive(f, X).gradient, X, step_of(X) if V is None else V))
 
 
-def hessian(f: Expr, X: Expr) -> Hessian:
+def hessian(f: Any, X: Any) -> Hessian:
     """The second derivative of a number. Raises ValueError where `derive` does."""
     G = derive(f, X).gradient
     step = step_of(X)
     return Hessian(f, X, G, step, fold(differential(G, X, step)))
 
 
-def _require_symbol(F: Expr, X: Expr) -> None:
+def _require_symbol(F: Any, X: Any) -> None:
+    if not isinstance(F, Expr) or not isinstance(X, Expr):
+        raise ValueError("jacobian(F, X) takes an expression and a symbol in it; parse text with parse(…).")
     if X.op != "symbol":
         raise ValueError(f"a Jacobian is taken by a symbol, got {X!r}; name it with symbol().")
     if X not in F.free:

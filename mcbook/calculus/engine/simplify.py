@@ -68,9 +68,14 @@ def _common_matrices(E: Expr, factors, join, unit) -> Expr:  # type: ignore[no-u
     if best is None or len(groups[best]) < 2:
         return E
     taken = groups[best]
-    rest = [times(*_outside(t), unit(best, _core(t))) for t in taken]
-    folded = join(best, _fold_sum(s) if (s := add(*rest)).op == "add" else s)
-    terms: Sequence[Expr] = [folded if t is taken[0] else t for t in E.args if t is taken[0] or t not in taken]
+    if all(_core(t) is best for t in taken):  # s A + A = (s + 1) A
+        folded = times(add(*(times(*_outside(t)) for t in taken)), best)
+    else:
+        inside = add(*(times(*_outside(t), unit(best, _core(t))) for t in taken))
+        folded = join(best, _fold_sum(inside) if inside.op == "add" else inside)
+    terms: Sequence[Expr] = [
+        folded if t is taken[0] else t for t in E.args if t is taken[0] or t not in taken
+    ]
     return add(*terms)
 
 

@@ -17,7 +17,14 @@ _GREEK = {
 class Text(Printer):
     """The plain alphabet: Wᵀ, A⁻¹, ⟨C, dE⟩."""
 
-    words = {"logdet": "log", "det": "det", "trace": "tr", "apply": "", "logcosh": "log cosh", "logistic": "σ"}
+    words = {
+        "logdet": "log",
+        "det": "det",
+        "trace": "tr",
+        "apply": "",
+        "logcosh": "log cosh",
+        "logistic": "σ",
+    }
     transposed = "T"
 
     def name(self, name: str) -> str:
@@ -30,8 +37,11 @@ class Text(Printer):
         return stem + (index.translate(_LOWERED) if index.isdigit() else "_" + self.name(index))
 
     def stepped(self, stem: str, shift: int) -> str:
-        return self.name(stem) + "ₜ" + ("" if shift == 0 else "₊" if shift > 0 else "₋") + (
-            str(abs(shift)).translate(_LOWERED) if shift else ""
+        return (
+            self.name(stem)
+            + "ₜ"
+            + ("" if shift == 0 else "₊" if shift > 0 else "₋")
+            + (str(abs(shift)).translate(_LOWERED) if shift else "")
         )
 
     def number(self, value: Number) -> str:

@@ -147,7 +147,9 @@ def solve(A: Any, B: Any) -> Expr:
         return matmul(inverse(A), B)
     if B.op == "times":
         return times(*B.args[:-1], solve(A, B.args[-1]))
-    return inverse(A) if B.op == "identity" else zeros(B.shape) if is_zero(B) else Expr("solve", (A, B), B.shape)
+    return (
+        inverse(A) if B.op == "identity" else zeros(B.shape) if is_zero(B) else Expr("solve", (A, B), B.shape)
+    )
 
 
 def diag(a: Any) -> Expr:
@@ -194,7 +196,13 @@ def vec(A: Any) -> Expr:
         return Expr(A.op, (), (A.shape[0] * A.shape[1], 1))
     if A.op == "times":
         return times(*A.args[:-1], vec(A.args[-1]))
-    return A if A.is_column else transpose(A) if A.shape[0] == 1 else Expr("vec", (A,), (A.shape[0] * A.shape[1], 1))
+    return (
+        A
+        if A.is_column
+        else transpose(A)
+        if A.shape[0] == 1
+        else Expr("vec", (A,), (A.shape[0] * A.shape[1], 1))
+    )
 
 
 def unvec(a: Any, rows: int, columns: int) -> Expr:
@@ -204,8 +212,10 @@ def unvec(a: Any, rows: int, columns: int) -> Expr:
         raise ValueError(f"unvec needs {rows * columns} entries for {rows} × {columns}, got {a.shape[0]}.")
     if columns == 1:
         return a
-    return a.args[0] if a.op == "vec" and a.args[0].shape == (rows, columns) else Expr(
-        "unvec", (a,), (rows, columns)
+    return (
+        a.args[0]
+        if a.op == "vec" and a.args[0].shape == (rows, columns)
+        else Expr("unvec", (a,), (rows, columns))
     )
 
 
@@ -317,7 +327,13 @@ BUILD: dict[str, Any] = {
     **{"trace": trace, "sum": total, "inner": inner, "norm": norm, "sqnorm": sqnorm, "det": det},
     **{"logdet": logdet, "inverse": inverse, "solve": solve, "diag": diag, "diagonal": diagonal},
     **{"sym": sym, "skew": skew, "vec": vec, "kron": kron, "kron_left": kron_left, "lower": lower},
-    **{"kron_right": kron_right, "upper": upper, "softmax": softmax, "logsumexp": logsumexp, "sqdist": sqdist},
+    **{
+        "kron_right": kron_right,
+        "upper": upper,
+        "softmax": softmax,
+        "logsumexp": logsumexp,
+        "sqdist": sqdist,
+    },
 }
 
 

@@ -40,7 +40,10 @@ def expm(A: Any) -> Float[Array, "n n"]:
 def jvp_expm(A: Any, A_dot: Any) -> Float[Array, "n n"]:
     """∫ exp(tA) A_dot exp((1-t)A) dt, the upper right block of exp [[A, A_dot], [0, A]]."""
     A, A_dot = as_square(A, "expm"), as_square(A_dot, "A_dot")
-    n, size = len(A), max(float(np.abs(A_dot).max()), 1e-300)  # it is linear in A_dot: a large one is no trouble
+    n, size = (
+        len(A),
+        max(float(np.abs(A_dot).max()), 1e-300),
+    )  # it is linear in A_dot: a large one is no trouble
     return size * expm(np.block([[A, A_dot / size], [np.zeros((n, n)), A]]))[:n, n:]
 
 
