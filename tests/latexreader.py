@@ -68,6 +68,10 @@ FUNCTIONS |= {"softmax": _softmax, "logsumexp": _logsumexp, "sqdist": _sqdist}
 FUNCTIONS |= {"blocks": _blocks, "weighted": _weighted}
 
 
+ENDS = {"", "+", "-", ")", "]", "}", "|", ",", "=", r"\rVert", r"\rangle", r"\circ", r"\oslash", r"\otimes"}
+ENDS |= {r"\cdot"}
+
+
 def read(latex, values):
     """The value of a formula, as a matrix, for given values of its symbols (arrays of any rank)."""
     known = {
@@ -124,9 +128,7 @@ class Reader:
         return value
 
     def starts_factor(self):
-        return self.token not in ("", "+", "-", ")", "]", "}", "|", ",", "=", r"\rVert", r"\rangle") and self.token not in (
-            r"\circ", r"\oslash", r"\otimes", r"\cdot"
-        )  # fmt: skip
+        return self.token not in ENDS
 
     def product(self):
         value = self.factor()
@@ -280,7 +282,7 @@ def fraction(text):
 
 
 def read_entries(latex, values, shape):
-    """The matrix whose entry (i, j) the formula gives in index form; i alone for a column, none for a number."""
+    """The matrix whose entry (i, j) the formula gives in index form; a column has i alone, a number none."""
     known = {
         k.replace("_", ""): np.reshape(v, (*np.shape(v), 1, 1)[:2]).astype(float) for k, v in values.items()
     }
@@ -350,11 +352,8 @@ class Entries(Reader):
             self.take()
             inside = self.group()
             return lambda s: np.log(np.cosh(inside(s)))
-        if (
-            token == r"\operatorname"
-            and self.peek_word() in SCALAR_WORDS
-            or token in FUNCTIONS
-            and self.token == "("
+        if (token == r"\operatorname" and self.peek_word() in SCALAR_WORDS) or (
+            token in FUNCTIONS and self.token == "("
         ):
             word = self.script_after("{") if token == r"\operatorname" else token
             inside = self.group()

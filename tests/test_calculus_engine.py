@@ -8,22 +8,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from latexreader import read, read_entries
+
 from mcbook.calculus.catalogue import CATALOGUE, entry
 from mcbook.calculus.differences import slope_along
 from mcbook.calculus.engine import rules
 from mcbook.calculus.engine import vocabulary as words
 from mcbook.calculus.engine.code import function_code
 from mcbook.calculus.engine.derive import derive
+from mcbook.calculus.engine.evaluate import evaluate, evaluate_all
 from mcbook.calculus.engine.index import term_latex
 from mcbook.calculus.engine.latex import Latex, latex
 from mcbook.calculus.engine.layouts import LAYOUTS, statement
+from mcbook.calculus.engine.nodes import definitions, let, symbol, symbols
 from mcbook.calculus.engine.parser import parse
+from mcbook.calculus.engine.rebuild import rebuild
 from mcbook.calculus.engine.recurrence import grouped
 from mcbook.calculus.engine.second import hessian, jacobian
-from mcbook.calculus.engine.evaluate import evaluate, evaluate_all
-from mcbook.calculus.engine.nodes import definitions, let, symbol, symbols
 
 PROJECT = {
     "": lambda A: A,
@@ -78,7 +79,7 @@ def test_a_rule_is_a_pair_of_adjoints_and_the_derivative(node, rng):
 
         moving = symbol("moving", argument.shape)
         args = tuple(moving if j == k else a for j, a in enumerate(node.args))
-        along = words.rebuild(node, args)
+        along = rebuild(node, args)
         start = evaluate_all([argument], values)[0]
 
         def phi(M, along=along, C=steps["C"]):

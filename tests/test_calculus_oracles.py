@@ -1,4 +1,4 @@
-"""Derivatives of factorisations, matrix functions and solutions: adjoint pairs, differences, JAX, refusals."""
+"""Derivatives of factorisations, matrix functions, solutions: adjoint pairs, differences, JAX, refusals."""
 
 import jax
 import jax.numpy as jnp

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from randomexpressions import Generator, project
 
 from mcbook.calculus.engine.code import function_code
 from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.nodes import walk
-from randomexpressions import Generator, project
 
 COUNT, BATCHES, SAMPLE = 1000, 10, 40
 

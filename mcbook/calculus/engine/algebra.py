@@ -5,6 +5,7 @@ A is symmetric.  Nothing here differentiates; every simplification holds whereve
 """
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -237,7 +238,7 @@ def product(left: Any, right: Any) -> Expr:
 
 def matmul(*factors: Expr) -> Expr:
     """The matrix product: associative, without identities, its scalar parts in front."""
-    for A, B in zip(factors, factors[1:], strict=False):
+    for A, B in pairwise(factors):
         if A.shape[1] != B.shape[0]:
             raise ValueError(f"{A.shape} @ {B.shape}: the inner dimensions differ, in {A!r} @ {B!r}.")
     shape = (factors[0].shape[0], factors[-1].shape[1])

@@ -103,7 +103,8 @@ class Derivation(NamedTuple):
 
         return derivation_text(self)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

@@ -12,7 +12,7 @@ import numpy as np
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.nodes import Expr, walk
 
-_PATTERN = {
+_PATTERN: dict[str, Callable[[Any], Any]] = {
     "symmetric": lambda A: A.T,
     "diagonal": lambda A: np.diag(np.diag(A)),
     "lower": np.tril,

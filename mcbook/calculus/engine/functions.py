@@ -1,4 +1,4 @@
-"""Functions of a number, applied entry by entry: each with its derivative beside it, and where it has none."""
+"""Functions of a number, applied entry by entry: each with its derivative, and where it has none."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

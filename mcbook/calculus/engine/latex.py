@@ -1,6 +1,6 @@
 r"""Expressions in LaTeX, plain enough for KaTeX, MathJax and Jupyter alike: no macros of the book."""
 
-from fractions import Fraction
+from typing import ClassVar
 
 from mcbook.calculus.engine.nodes import Expr, Number
 from mcbook.calculus.engine.printer import ATOM, CHAIN, Printer
@@ -28,7 +28,7 @@ class Latex(Printer):
     otimes = r" \otimes "
     d = r"\mathrm{d}"
     transposed = r"\mathsf{T}"
-    words = {
+    words: ClassVar[dict[str, str]] = {
         **{f: rf"\{f}" for f in ("exp", "log", "sin", "cos", "tanh")},
         **{"logdet": r"\log", "det": r"\det", "trace": r"\operatorname{tr}", "logcosh": r"\log\cosh"},
         **{"logistic": r"\operatorname{logistic}", "diagonal": r"\operatorname{diag}"},

@@ -13,10 +13,10 @@ from mcbook.calculus.engine.algebra import transpose
 from mcbook.calculus.engine.derive import Derivation, Line
 from mcbook.calculus.engine.index import entry_latex, term_latex
 from mcbook.calculus.engine.latex import Latex
+from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.printer import CHAIN, SCALED
 from mcbook.calculus.engine.recurrence import Group, grouped, repeated_sum
 from mcbook.calculus.engine.rules import title_latex
-from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.second import Jacobian
 
 LAYOUTS = ("differential", "gradient", "numerator", "denominator", "index")

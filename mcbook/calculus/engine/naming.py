@@ -5,8 +5,8 @@ derivative is best said by its value (tanh′ = 1 - tanh²), or a part occurs tw
 """
 
 from mcbook.calculus.engine.nodes import Expr, definitions, let, size, walk
+from mcbook.calculus.engine.rebuild import rebuild
 from mcbook.calculus.engine.simplify import repeats
-from mcbook.calculus.engine.vocabulary import rebuild
 
 BY_VALUE = {"tanh": "h", "logistic": "p", "exp": "k"}  # functions whose derivative uses their value
 LETTERS = {"softmax": "p", "add": "r", "matmul": "z", "solve": "u", "inverse": "v", "sqdist": "q"}

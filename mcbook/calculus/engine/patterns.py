@@ -1,7 +1,8 @@
-"""Patterns known by name: exp Z / Σ exp Z is a softmax, log Σ exp Z a log-sum-exp, whichever way it is written."""
+"""Patterns known by name: exp Z / Σ exp Z is a softmax, log Σ exp Z a log-sum-exp, however written."""
 
 from mcbook.calculus.engine.nodes import Expr, walk
-from mcbook.calculus.engine.vocabulary import logsumexp, rebuild, softmax
+from mcbook.calculus.engine.rebuild import rebuild
+from mcbook.calculus.engine.vocabulary import logsumexp, softmax
 
 
 def recognise(expr: Expr) -> Expr:
@@ -21,13 +22,11 @@ def _bare(E: Expr) -> Expr:
 def _row_sums_of_exp(E: Expr) -> Expr | None:
     """Z where E is exp(Z)1, or for a vector sum(exp(z))."""
     E = _bare(E)
-    if E.op == "matmul" and len(E.args) == 2 and E.args[1].op == "ones" and E.args[1].is_column:
-        E = _bare(E.args[0])
-    elif E.op == "sum" and _bare(E.args[0]).is_column:
-        E = _bare(E.args[0])
-    else:
+    rows = E.op == "matmul" and len(E.args) == 2 and E.args[1].op == "ones" and E.args[1].is_column
+    if not rows and not (E.op == "sum" and _bare(E.args[0]).is_column):
         return None
-    return E.args[0] if E.op == "apply" and E.data == "exp" else None
+    inside = _bare(E.args[0])
+    return inside.args[0] if inside.op == "apply" and inside.data == "exp" else None
 
 
 def _logsumexp(E: Expr) -> Expr | None:

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from mcbook.calculus.engine.algebra import split
 from mcbook.calculus.engine.nodes import Expr, Number
@@ -21,7 +21,7 @@ class Printer:
     circle = " ∘ "
     slash = " ⊘ "
     otimes = " ⊗ "
-    words: dict[str, str] = {}
+    words: ClassVar[dict[str, str]] = {}
 
     def __init__(self, names: Callable[[str], str] | None = None):
         self.named = names or self.name
@@ -220,7 +220,7 @@ class Printer:
         written, tightness = self.write(E)
         if E.op in ("symbol", "let", "norm", "sqnorm"):
             return self.d + written
-        call = tightness == ATOM and E.op not in ("number", "inner") or E.op == "logdet"
+        call = (tightness == ATOM and E.op not in ("number", "inner")) or E.op == "logdet"
         return self.d + self.space + written if call else self.d + self.parens(written)
 
     d = "d"

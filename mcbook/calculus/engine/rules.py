@@ -10,20 +10,33 @@ needs no rule of its own).  In the table A, B, … are the arguments, Y is the v
 one), k is the number of the argument that moves.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from mcbook.calculus.engine.algebra import (
-    add,
-    hadamard,
-    identity,
-    matmul,
-    number,
-    ones,
-    power,
-    times,
-    transpose,
+from mcbook.calculus.engine.adjoints import (
+    Step,
+    by_itself,
+    det_forward,
+    inverse_forward,
+    inverse_reverse,
+    kron_left_reverse,
+    kron_reverse,
+    kron_right_reverse,
+    linear,
+    lse_forward,
+    lse_reverse,
+    others,
+    power_slope,
+    product_reverse,
+    slope,
+    softmax_forward,
+    softmax_reverse,
+    solve_forward,
+    solve_reverse,
+    sqdist_forward,
+    sqdist_reverse,
+    times_reverse,
 )
+from mcbook.calculus.engine.algebra import hadamard, identity, matmul, ones, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.vocabulary import (
@@ -31,22 +44,14 @@ from mcbook.calculus.engine.vocabulary import (
     diagonal,
     inner,
     inverse,
-    kron,
-    kron_left,
-    kron_right,
     lower,
-    rebuild,
     skew,
-    softmax,
-    solve,
     sym,
     trace,
     unvec,
     upper,
     vec,
 )
-
-Step = Callable[[Expr, int, Expr, Expr], Expr]  # (node, k, D or C, Y) ↦ expression
 
 
 class Rule(NamedTuple):
@@ -58,128 +63,6 @@ class Rule(NamedTuple):
     forward: Step
     reverse: Step
     condition: str = ""
-
-
-def _linear(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    """The operation itself, with D in place of argument k: it is linear in each of them."""
-    return rebuild(E, (*E.args[:k], D, *E.args[k + 1 :]))
-
-
-def _others(E: Expr, k: int) -> tuple[Expr, ...]:
-    return E.args[:k] + E.args[k + 1 :]
-
-
-def _product_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    """⟨C, L D R⟩ = ⟨LᵀC Rᵀ, D⟩."""
-    left = [transpose(A) for A in reversed(E.args[:k])]
-    right = [transpose(A) for A in reversed(E.args[k + 1 :])]
-    return matmul(*left, C, *right)
-
-
-def _times_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    """⟨C, s D⟩ = ⟨s C, D⟩ for the matrix, ⟨C, D A⟩ = ⟨C, A⟩ D for a scalar."""
-    rest = times(*_others(E, k))
-    return times(rest, C) if rest.is_scalar else inner(C, rest)
-
-
-def _slope(E: Expr, Y: Expr) -> Expr:
-    return FUNCTIONS[E.data].slope(E.args[0], Y)
-
-
-def _power_slope(E: Expr) -> Expr:
-    return times(number(E.data), power(E.args[0], number(E.data - 1)))
-
-
-def _det_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    return times(Y, trace(matmul(inverse(E.args[0]), D)))
-
-
-def _inverse_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    return times(-1, matmul(Y, D, Y))
-
-
-def _inverse_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    return times(-1, matmul(transpose(Y), C, transpose(Y)))
-
-
-def _solve_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    return solve(E.args[0], times(-1, matmul(D, Y)) if k == 0 else D)
-
-
-def _solve_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    adjoint = _as_multiple(C, E, Y) or solve(transpose(E.args[0]), C)
-    return times(-1, matmul(adjoint, transpose(Y))) if k == 0 else adjoint
-
-
-def _as_multiple(C: Expr, E: Expr, Y: Expr) -> Expr | None:
-    """Λ with AᵀΛ = C where C is a multiple of B and A is symmetric: that multiple of the solution Y."""
-    A, B = E.args
-    core = C.args[-1] if C.op == "times" else C
-    factors = C.args[:-1] if C.op == "times" else ()
-    if transpose(A) is A and (core is B or times(-1, core) is B):
-        return times(*factors, Y) if core is B else times(-1, *factors, Y)
-    return None
-
-
-def _softmax_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    return add(hadamard(Y, D), times(-1, _weigh(Y, hadamard(Y, D))))
-
-
-def _softmax_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    return add(hadamard(Y, C), times(-1, _weigh(Y, hadamard(Y, C))))
-
-
-def _weigh(P: Expr, A: Expr) -> Expr:
-    """Each row of P times the sum of that row of A; a vector counts as one row."""
-    return times(inner(ones(*A.shape), A), P) if 1 in P.shape else matmul(diag(_row_sums(A)), P)
-
-
-def _row_sums(A: Expr) -> Expr:
-    return matmul(A, ones(A.shape[1]))
-
-
-def _lse_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    P = softmax(E.args[0])
-    return matmul(transpose(P), D) if P.is_column else _row_sums(hadamard(P, D))
-
-
-def _lse_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    P = softmax(E.args[0])
-    return times(C, P) if E.is_scalar else matmul(diag(C), P)
-
-
-def _sqdist_forward(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:
-    """Of ‖x_i - z_j‖²: 2⟨x_i - z_j, dx_i⟩ where X moves, the transpose of that where Z does."""
-    A, B = E.args[k], E.args[1 - k]
-    own = matmul(_row_sums(hadamard(A, D)), ones(1, B.shape[0]))
-    moved = times(2, add(own, times(-1, matmul(D, transpose(B)))))
-    return moved if k == 0 else transpose(moved)
-
-
-def _sqdist_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    A, B = E.args[k], E.args[1 - k]
-    C = C if k == 0 else transpose(C)
-    degree = diag(_row_sums(C))
-    if A is B:
-        return times(2, matmul(add(degree, times(-1, C)), A))
-    return times(2, add(matmul(degree, A), times(-1, matmul(C, B))))
-
-
-def _kron_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    return kron_left(C, E.args[1]) if k == 0 else kron_right(C, E.args[0])
-
-
-def _kron_left_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    return kron(C, E.args[1]) if k == 0 else kron_right(E.args[0], C)
-
-
-def _kron_right_reverse(E: Expr, k: int, C: Expr, Y: Expr) -> Expr:
-    return kron(E.args[1], C) if k == 0 else kron_left(E.args[0], C)
-
-
-def _by_itself(word: Callable[[Expr], Expr]) -> Step:
-    """The reverse of an orthogonal projection (sym, skew, a triangle) is that projection."""
-    return lambda E, k, C, Y: word(C)
 
 
 RULES: dict[str, Rule] = {
@@ -194,48 +77,50 @@ RULES: dict[str, Rule] = {
         "scalar multiple",
         "d(s A) = ds A + s dA",
         r"\mathrm{d}(s A) = \mathrm{d}s\,A + s\,\mathrm{d}A",
-        forward=_linear,
-        reverse=_times_reverse,
+        forward=linear,
+        reverse=times_reverse,
     ),
     "matmul": Rule(
         "product",
         "d(AB) = dA B + A dB, so ⟨C, dA B⟩ = ⟨CBᵀ, dA⟩ and ⟨C, A dB⟩ = ⟨AᵀC, dB⟩",
         r"\mathrm{d}(AB) = \mathrm{d}A\,B + A\,\mathrm{d}B",
-        forward=_linear,
-        reverse=_product_reverse,
+        forward=linear,
+        reverse=product_reverse,
     ),
     "hadamard": Rule(
         "entrywise product",
         "d(A ∘ B) = dA ∘ B + A ∘ dB",
         r"\mathrm{d}(A \circ B) = \mathrm{d}A \circ B + A \circ \mathrm{d}B",
-        forward=_linear,
-        reverse=lambda E, k, C, Y: hadamard(C, *_others(E, k)),
+        forward=linear,
+        reverse=lambda E, k, C, Y: hadamard(C, *others(E, k)),
     ),
     "transpose": Rule(
         "transpose",
         "⟨C, dAᵀ⟩ = ⟨Cᵀ, dA⟩",
         r"\langle C, \mathrm{d}A^{\mathsf{T}}\rangle = \langle C^{\mathsf{T}}, \mathrm{d}A\rangle",
-        forward=_linear,
+        forward=linear,
         reverse=lambda E, k, C, Y: transpose(C),
     ),
     "trace": Rule(
         "trace",
         "d tr A = tr dA = ⟨I, dA⟩",
         r"\mathrm{d}\operatorname{tr}A = \langle I, \mathrm{d}A\rangle",
-        forward=_linear,
+        forward=linear,
         reverse=lambda E, k, C, Y: times(C, identity(E.args[0].shape[0])),
     ),
     "sum": Rule(
         "sum of entries",
         "d sum A = ⟨11ᵀ, dA⟩",
-        r"\mathrm{d}\operatorname{sum}A = \langle \mathbf{1}\mathbf{1}^{\mathsf{T}}, \mathrm{d}A\rangle",
-        forward=_linear,
+        r"\mathrm{d}\operatorname{sum}A"
+        r" = \langle \mathbf{1}\mathbf{1}^{\mathsf{T}}, \mathrm{d}A\rangle",
+        forward=linear,
         reverse=lambda E, k, C, Y: times(C, ones(*E.args[0].shape)),
     ),
     "inner": Rule(
         "inner product",
         "d⟨A, B⟩ = ⟨B, dA⟩ + ⟨A, dB⟩",
-        r"\mathrm{d}\langle A, B\rangle = \langle B, \mathrm{d}A\rangle + \langle A, \mathrm{d}B\rangle",
+        r"\mathrm{d}\langle A, B\rangle"
+        r" = \langle B, \mathrm{d}A\rangle + \langle A, \mathrm{d}B\rangle",
         forward=lambda E, k, D, Y: inner(E.args[1 - k], D),
         reverse=lambda E, k, C, Y: times(C, E.args[1 - k]),
     ),
@@ -258,7 +143,7 @@ RULES: dict[str, Rule] = {
         "determinant",
         "d det A = det A · tr(A⁻¹dA) = ⟨det A · A⁻ᵀ, dA⟩",
         r"\mathrm{d}\det A = \langle \det A\; A^{-\mathsf{T}}, \mathrm{d}A\rangle",
-        forward=_det_forward,
+        forward=det_forward,
         reverse=lambda E, k, C, Y: times(C, Y, transpose(inverse(E.args[0]))),
         condition="A invertible",
     ),
@@ -274,130 +159,138 @@ RULES: dict[str, Rule] = {
         "inverse",
         "dA⁻¹ = −A⁻¹ dA A⁻¹, so ⟨C, dA⁻¹⟩ = ⟨−A⁻ᵀCA⁻ᵀ, dA⟩",
         r"\mathrm{d}A^{-1} = -A^{-1}\,\mathrm{d}A\,A^{-1}",
-        forward=_inverse_forward,
-        reverse=_inverse_reverse,
+        forward=inverse_forward,
+        reverse=inverse_reverse,
         condition="A invertible",
     ),
     "solve": Rule(
         "linear solve",
         "dU = A⁻¹(dB − dA U) for U = A⁻¹B: with AᵀΛ = C, ⟨C, dU⟩ = ⟨Λ, dB⟩ − ⟨ΛUᵀ, dA⟩",
         r"\mathrm{d}U = A^{-1}(\mathrm{d}B - \mathrm{d}A\,U), \quad U = A^{-1}B",
-        forward=_solve_forward,
-        reverse=_solve_reverse,
+        forward=solve_forward,
+        reverse=solve_reverse,
         condition="A invertible",
     ),
     "power": Rule(
         "power",
         "d Aᵖ = p Aᵖ⁻¹ ∘ dA, entry by entry",
         r"\mathrm{d}A^{\circ p} = p A^{\circ (p-1)} \circ \mathrm{d}A",
-        forward=lambda E, k, D, Y: hadamard(_power_slope(E), D),
-        reverse=lambda E, k, C, Y: hadamard(C, _power_slope(E)),
+        forward=lambda E, k, D, Y: hadamard(power_slope(E), D),
+        reverse=lambda E, k, C, Y: hadamard(C, power_slope(E)),
         condition="A ≠ 0 where p < 1, A > 0 where p is no integer",
     ),
     "apply": Rule(
         "entrywise function",
         "d φ(A) = φ′(A) ∘ dA",
         r"\mathrm{d}\varphi(A) = \varphi'(A) \circ \mathrm{d}A",
-        forward=lambda E, k, D, Y: hadamard(_slope(E, Y), D),
-        reverse=lambda E, k, C, Y: hadamard(C, _slope(E, Y)),
+        forward=lambda E, k, D, Y: hadamard(slope(E, Y), D),
+        reverse=lambda E, k, C, Y: hadamard(C, slope(E, Y)),
     ),
     "softmax": Rule(
         "softmax",
         "dp = p ∘ dz − (pᵀdz) p, row by row",
         r"\mathrm{d}p = p \circ \mathrm{d}z - (p^{\mathsf{T}}\mathrm{d}z)\,p",
-        forward=_softmax_forward,
-        reverse=_softmax_reverse,
+        forward=softmax_forward,
+        reverse=softmax_reverse,
     ),
     "logsumexp": Rule(
         "log-sum-exp",
         "d log Σ exp z = ⟨softmax z, dz⟩, row by row",
         r"\mathrm{d}\operatorname{logsumexp}z = \langle \operatorname{softmax}z, \mathrm{d}z\rangle",
-        forward=_lse_forward,
-        reverse=_lse_reverse,
+        forward=lse_forward,
+        reverse=lse_reverse,
     ),
     "sqdist": Rule(
         "squared distances",
         "d‖x − z‖² = 2⟨x − z, dx − dz⟩, row by row",
         r"\mathrm{d}\lVert x - z\rVert^{2} = 2\langle x - z, \mathrm{d}x - \mathrm{d}z\rangle",
-        forward=_sqdist_forward,
-        reverse=_sqdist_reverse,
+        forward=sqdist_forward,
+        reverse=sqdist_reverse,
     ),
     "diag": Rule(
         "diagonal matrix",
         "⟨C, diag(da)⟩ = ⟨diag C, da⟩",
-        r"\langle C, \operatorname{diag}(\mathrm{d}a)\rangle = \langle \operatorname{diag}C, \mathrm{d}a\rangle",
-        forward=_linear,
+        r"\langle C, \operatorname{diag}(\mathrm{d}a)\rangle"
+        r" = \langle \operatorname{diag}C, \mathrm{d}a\rangle",
+        forward=linear,
         reverse=lambda E, k, C, Y: diagonal(C),
     ),
     "diagonal": Rule(
         "diagonal",
         "⟨c, diag(dA)⟩ = ⟨diag c, dA⟩",
-        r"\langle c, \operatorname{diag}(\mathrm{d}A)\rangle = \langle \operatorname{diag}c, \mathrm{d}A\rangle",
-        forward=_linear,
+        r"\langle c, \operatorname{diag}(\mathrm{d}A)\rangle"
+        r" = \langle \operatorname{diag}c, \mathrm{d}A\rangle",
+        forward=linear,
         reverse=lambda E, k, C, Y: diag(C),
     ),
     "sym": Rule(
         "symmetric part",
         "⟨C, sym dA⟩ = ⟨sym C, dA⟩",
-        r"\langle C, \operatorname{sym}\mathrm{d}A\rangle = \langle \operatorname{sym}C, \mathrm{d}A\rangle",
-        forward=_linear,
-        reverse=_by_itself(sym),
+        r"\langle C, \operatorname{sym}\mathrm{d}A\rangle"
+        r" = \langle \operatorname{sym}C, \mathrm{d}A\rangle",
+        forward=linear,
+        reverse=by_itself(sym),
     ),
     "skew": Rule(
         "antisymmetric part",
         "⟨C, skew dA⟩ = ⟨skew C, dA⟩",
-        r"\langle C, \operatorname{skew}\mathrm{d}A\rangle = \langle \operatorname{skew}C, \mathrm{d}A\rangle",
-        forward=_linear,
-        reverse=_by_itself(skew),
+        r"\langle C, \operatorname{skew}\mathrm{d}A\rangle"
+        r" = \langle \operatorname{skew}C, \mathrm{d}A\rangle",
+        forward=linear,
+        reverse=by_itself(skew),
     ),
     "lower": Rule(
         "lower triangle",
         "⟨C, lower dA⟩ = ⟨lower C, dA⟩",
-        r"\langle C, \operatorname{lower}\mathrm{d}A\rangle = \langle \operatorname{lower}C, \mathrm{d}A\rangle",
-        forward=_linear,
-        reverse=_by_itself(lower),
+        r"\langle C, \operatorname{lower}\mathrm{d}A\rangle"
+        r" = \langle \operatorname{lower}C, \mathrm{d}A\rangle",
+        forward=linear,
+        reverse=by_itself(lower),
     ),
     "upper": Rule(
         "upper triangle",
         "⟨C, upper dA⟩ = ⟨upper C, dA⟩",
-        r"\langle C, \operatorname{upper}\mathrm{d}A\rangle = \langle \operatorname{upper}C, \mathrm{d}A\rangle",
-        forward=_linear,
-        reverse=_by_itself(upper),
+        r"\langle C, \operatorname{upper}\mathrm{d}A\rangle"
+        r" = \langle \operatorname{upper}C, \mathrm{d}A\rangle",
+        forward=linear,
+        reverse=by_itself(upper),
     ),
     "vec": Rule(
         "stacking",
         "⟨c, vec dA⟩ = ⟨unvec c, dA⟩",
-        r"\langle c, \operatorname{vec}\mathrm{d}A\rangle = \langle \operatorname{unvec}c, \mathrm{d}A\rangle",
-        forward=_linear,
+        r"\langle c, \operatorname{vec}\mathrm{d}A\rangle"
+        r" = \langle \operatorname{unvec}c, \mathrm{d}A\rangle",
+        forward=linear,
         reverse=lambda E, k, C, Y: unvec(C, *E.args[0].shape),
     ),
     "unvec": Rule(
         "unstacking",
         "⟨C, unvec da⟩ = ⟨vec C, da⟩",
-        r"\langle C, \operatorname{unvec}\mathrm{d}a\rangle = \langle \operatorname{vec}C, \mathrm{d}a\rangle",
-        forward=_linear,
+        r"\langle C, \operatorname{unvec}\mathrm{d}a\rangle"
+        r" = \langle \operatorname{vec}C, \mathrm{d}a\rangle",
+        forward=linear,
         reverse=lambda E, k, C, Y: vec(C),
     ),
     "kron": Rule(
         "Kronecker product",
         "d(A ⊗ B) = dA ⊗ B + A ⊗ dB; ⟨C, dA ⊗ B⟩ = Σ ⟨C_ij, B⟩ dA_ij over the blocks of C",
         r"\mathrm{d}(A \otimes B) = \mathrm{d}A \otimes B + A \otimes \mathrm{d}B",
-        forward=_linear,
-        reverse=_kron_reverse,
+        forward=linear,
+        reverse=kron_reverse,
     ),
     "kron_left": Rule(
         "blocks against a factor",
         "⟨D, [⟨C_ij, B⟩]⟩ = ⟨C, D ⊗ B⟩",
         r"\langle D, [\langle C_{ij}, B\rangle]\rangle = \langle C, D \otimes B\rangle",
-        forward=_linear,
-        reverse=_kron_left_reverse,
+        forward=linear,
+        reverse=kron_left_reverse,
     ),
     "kron_right": Rule(
         "weighted blocks",
         "⟨D, Σ A_ij C_ij⟩ = ⟨C, A ⊗ D⟩",
         r"\langle D, \textstyle\sum A_{ij} C_{ij}\rangle = \langle C, A \otimes D\rangle",
-        forward=_linear,
-        reverse=_kron_right_reverse,
+        forward=linear,
+        reverse=kron_right_reverse,
     ),
 }
 

@@ -16,6 +16,7 @@ from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
 from mcbook.calculus.engine.nodes import Expr, symbol
+from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.engine.simplify import fold
 from mcbook.calculus.engine.vocabulary import (
     commutation,
@@ -24,7 +25,6 @@ from mcbook.calculus.engine.vocabulary import (
     kron,
     lower,
     selection,
-    substitute,
     upper,
     vec,
 )
@@ -90,7 +90,7 @@ def array_shape(F: Expr) -> tuple[int, ...]:
 
 
 def jacobian(F: Any, X: Any) -> Jacobian:
-    """The derivative of an array by an array. Raises ValueError where X is no symbol or does not occur in F."""
+    """The derivative of an array by an array. Raises ValueError where X is no symbol, or not in F."""
     _require_symbol(F, X)
     step = step_of(X)
     return Jacobian(F, X, step, fold(differential(F, X, step)))
@@ -118,7 +118,7 @@ def _require_symbol(F: Any, X: Any) -> None:
 
 
 def kronecker(L: Expr, D: Expr) -> Expr:
-    """M with vec L = M vec D for an L that is linear in D. Raises ValueError for a step without such a rule."""
+    """M with vec L = M vec D for an L linear in D. Raises ValueError for a step without such a rule."""
     if D not in L.free:
         raise ValueError(f"the differential vanishes identically: {L!r} does not contain {D.name}.")
     if L is D:

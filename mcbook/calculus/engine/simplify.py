@@ -1,15 +1,18 @@
 """Common factors folded: AX + AᵀX = (A + Aᵀ)X, A/n + B/n = (A + B)/n."""
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, number, ones, power, split, times
 from mcbook.calculus.engine.nodes import Expr, Number, walk
-from mcbook.calculus.engine.vocabulary import rebuild
+from mcbook.calculus.engine.rebuild import rebuild
+
+Factors = Callable[[Expr], list[Expr]]  # the factors that a term offers to be taken out
+Join = Callable[[Expr, Expr], Expr]  # (factor, rest) ↦ their product; (factor, term) ↦ the rest
 
 
 def fold(expr: Expr) -> Expr:
-    """The expression with the common factors of its sums taken out; inside named intermediates nothing moves."""
+    """The expression with the common factors of its sums taken out; inside named intermediates none."""
     done: dict[Expr, Expr] = {}
     for node in walk(expr):
         args = tuple(done[a] for a in node.args)
@@ -33,15 +36,15 @@ def _fold_sum(E: Expr) -> Expr:
 def _common_scalars(E: Expr) -> Expr:
     """c s A ± c s B = c s (A ± B): numbers equal up to sign, scalars in the power that all terms have."""
     parts = [split(t) for t in E.args]
-    sizes = {abs(c) for c, _ in parts}
-    c = sizes.pop() if len(sizes) == 1 else 1
+    sizes: set[Any] = {abs(c) for c, _ in parts}
+    c: Number = sizes.pop() if len(sizes) == 1 else 1
     c = -c if all(k < 0 for k, _ in parts) else c
     powers = [_powers(rest) for _, rest in parts]
     shared = []
     for s in powers[0]:
         found = [p.get(s, 0) for p in powers]
         if all(k > 0 for k in found) or all(k < 0 for k in found):
-            shared.append(power(s, min(found, key=abs)))
+            shared.append(power(s, min(found, key=lambda p: abs(float(p)))))
     if c == 1 and not shared:
         return E
     divide = [power(s, -1) for s in shared]
@@ -56,7 +59,7 @@ def _powers(E: Expr) -> dict[Expr, Number]:
     return dict((s.args[0], s.data) if s.op == "power" else (s, 1) for s in scalars)
 
 
-def _common_matrices(E: Expr, factors, join, unit) -> Expr:  # type: ignore[no-untyped-def]
+def _common_matrices(E: Expr, factors: Factors, join: Join, unit: Join) -> Expr:
     """Take the factor that most terms share out of them, where at least two do."""
     if E.is_scalar:
         return E
@@ -123,7 +126,7 @@ _WAYS = (
 def repeats(*roots: Expr) -> list[Expr]:
     """Subexpressions that are written more than once, the largest first; names count as written once."""
     counts: dict[Expr, int] = {}
-    for node in chain(roots):
+    for node in roots:
         _count(node, counts)
     return [node for node, k in counts.items() if k > 1]
 

@@ -1,6 +1,7 @@
 """Expressions in plain text, with the letters that a terminal has."""
 
 from fractions import Fraction
+from typing import ClassVar
 
 from mcbook.calculus.engine.nodes import Expr, Number
 from mcbook.calculus.engine.printer import ATOM, SCALED, Printer
@@ -17,7 +18,7 @@ _GREEK = {
 class Text(Printer):
     """The plain alphabet: Wᵀ, A⁻¹, ⟨C, dE⟩."""
 
-    words = {
+    words: ClassVar[dict[str, str]] = {
         "logdet": "log",
         "det": "det",
         "trace": "tr",
@@ -49,7 +50,7 @@ class Text(Printer):
             return self.minus + self.number(-value)
         if isinstance(value, float):
             return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-        return {Fraction(1, 2): "½", Fraction(1, 4): "¼"}.get(value, str(value))
+        return {Fraction(1, 2): "½", Fraction(1, 4): "¼"}.get(Fraction(value), str(value))
 
     def parens(self, inside: str) -> str:
         return f"({inside})"

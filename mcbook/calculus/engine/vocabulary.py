@@ -5,7 +5,6 @@ What a word means in NumPy stands beside it in `evaluate`, its derivative in `ru
 
 from typing import Any
 
-from mcbook.calculus.engine import algebra
 from mcbook.calculus.engine.algebra import (
     as_expr,
     hadamard,
@@ -21,7 +20,7 @@ from mcbook.calculus.engine.algebra import (
     zeros,
 )
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
-from mcbook.calculus.engine.nodes import Expr, let, walk
+from mcbook.calculus.engine.nodes import Expr
 
 
 def _square(A: Any, word: str) -> Expr:
@@ -320,42 +319,3 @@ relu, absolute, step, sign = (function(name) for name in ("relu", "abs", "step",
 def sqrt(A: Any) -> Expr:
     """The square root, entry by entry."""
     return power(A, 0.5)
-
-
-BUILD: dict[str, Any] = {
-    **{name: getattr(algebra, name) for name in ("add", "times", "matmul", "hadamard", "transpose")},
-    **{"trace": trace, "sum": total, "inner": inner, "norm": norm, "sqnorm": sqnorm, "det": det},
-    **{"logdet": logdet, "inverse": inverse, "solve": solve, "diag": diag, "diagonal": diagonal},
-    **{"sym": sym, "skew": skew, "vec": vec, "kron": kron, "kron_left": kron_left, "lower": lower},
-    **{
-        "kron_right": kron_right,
-        "upper": upper,
-        "softmax": softmax,
-        "logsumexp": logsumexp,
-        "sqdist": sqdist,
-    },
-}
-
-
-def rebuild(node: Expr, args: tuple[Expr, ...]) -> Expr:
-    """The same operation on other arguments."""
-    match node.op:
-        case "power":
-            return power(args[0], node.data if isinstance(node.data, float) else number(node.data))
-        case "apply":
-            return apply(node.data, args[0])
-        case "let":
-            return let(node.data, args[0])
-        case "unvec":
-            return unvec(args[0], *node.shape)
-    return BUILD[node.op](*args)
-
-
-def substitute(expr: Expr, new: dict[Expr, Expr]) -> Expr:
-    """The expression with nodes replaced, rebuilt (and simplified) from there up."""
-    done = dict(new)
-    for node in walk(expr):
-        if node not in done:
-            args = tuple(done[a] for a in node.args)
-            done[node] = node if args == node.args else rebuild(node, args)
-    return done[expr]

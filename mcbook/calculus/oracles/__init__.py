@@ -84,8 +84,10 @@ ORACLES: tuple[Oracle, ...] = (
     Oracle(
         "eigenvalues and eigenvectors",
         r"A = V \operatorname{diag}(w) V^{\mathsf{T}}",
-        r"\dot w = \operatorname{diag}(V^{\mathsf{T}} \dot A V),\ \dot V = V (F \circ V^{\mathsf{T}} \dot A V)",
-        r"\bar A = V (\operatorname{diag}(\bar w) + \operatorname{sym}(F \circ V^{\mathsf{T}} \bar V)) V^{\mathsf{T}}",
+        r"\dot w = \operatorname{diag}(V^{\mathsf{T}} \dot A V),\ "
+        r"\dot V = V (F \circ V^{\mathsf{T}} \dot A V)",
+        r"\bar A = V (\operatorname{diag}(\bar w)"
+        r" + \operatorname{sym}(F \circ V^{\mathsf{T}} \bar V)) V^{\mathsf{T}}",
         "A symmetric, its eigenvalues pairwise different",
         jvp_eigh,
         vjp_eigh,
