@@ -14,7 +14,7 @@ from jaxtyping import Float
 from mcbook.calculus.oracles.doors import as_square, as_symmetric, sym
 
 Array = Any
-PADE = np.array(  # of degree 13; valid where ‖A‖₁ ≤ 5.37 (higham2008, table 10.2)
+PADE = np.array(  # of degree 13; valid where ‖A‖₁ ≤ 5.37 (higham2005, table 2.3)
     [
         *(64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000),
         *(10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1),
