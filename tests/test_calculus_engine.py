@@ -331,6 +331,16 @@ def test_a_jacobian_has_the_shape_of_the_output_then_of_the_input(rng):
         np.testing.assert_allclose(matrix, flat, rtol=1e-11, atol=1e-12)
 
 
+def test_a_step_takes_a_name_of_its_own(rng):
+    M, dM = symbols(M=(3, 3), dM=(3, 3))
+    J = jacobian(dM @ M @ M, M)
+    assert J.step.name == "dM1"
+    assert str(J) == "dF = dM (dM₁ M + M dM₁)\nvec dF = (I ⊗ dM) (Mᵀ ⊗ I + I ⊗ M) vec dM₁"
+    values = {"M": rng.standard_normal((3, 3)), "dM": rng.standard_normal((3, 3))}
+    expected = jax.jacobian(lambda M: values["dM"] @ M @ M)(jnp.asarray(values["M"]))
+    np.testing.assert_allclose(J(values), expected, rtol=1e-12, atol=1e-13)
+
+
 def test_no_kronecker_form_is_said_by_name():
     M = symbol("M", (2, 2))
     with pytest.raises(ValueError, match="no Kronecker form for kron"):
@@ -360,7 +370,9 @@ def test_what_sympy_answers_with_zero_is_answered_right(rng):
         (lambda: derive(A, A), "number-valued"),
         (lambda: derive(words.total(A @ B), A @ B), "with respect to a symbol"),
         (lambda: derive("sum(A)", A), "parse text"),
-        (lambda: derive(words.total(A) + words.total(symbol("A", (2, 2))), A), "two declarations"),
+        (lambda: derive(words.total(A) + words.total(symbol("A", (2, 2))), A), "stands for two things"),
+        (lambda: derive(words.total(let("B", A @ B)), B), "stands for two things"),
+        (lambda: function_code(symbol("np"), "f", [symbol("np")]), "another name"),
         (lambda: A + B, "shapes differ"),
         (lambda: A @ A, "inner dimensions"),
         (lambda: words.trace(A), "square"),

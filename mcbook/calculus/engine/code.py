@@ -41,6 +41,7 @@ HELPERS = {
         '    return np.einsum("iajb,ij->ab", C.reshape(A.shape[0], m, A.shape[1], n), A)\n'
     ),
 }
+RESERVED = {"np", "jnp", *HELPERS}
 PLAIN = {  # operations that are one call on arrays of their natural rank
     **{"trace": "np.trace", "det": "np.linalg.det", "inverse": "np.linalg.inv", "solve": "np.linalg.solve"},
     **{"norm": "np.linalg.norm", "diag": "np.diag", "diagonal": "np.diag", "lower": "np.tril"},
@@ -262,6 +263,9 @@ def function_code(
     """A function that computes E: its named intermediates line by line, the helpers it calls before it."""
     if target not in ("numpy", "jax"):
         raise ValueError(f"code is written for 'numpy' or 'jax', got {target!r}.")
+    for name_used in [name, *(s.name for s in (*arguments, *E.free, *definitions(E)))]:
+        if name_used in RESERVED:
+            raise ValueError(f"{name_used} has a meaning in the code that is written; give it another name.")
     write = _Writer()
     body = [f"    {d.name} = {write(d.args[0])}" for d in definitions(E)]
     value = write(E)

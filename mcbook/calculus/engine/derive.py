@@ -16,8 +16,16 @@ import numpy as np
 
 from mcbook.calculus.engine.algebra import add, is_zero, number, transpose
 from mcbook.calculus.engine.evaluate import evaluate_all
-from mcbook.calculus.engine.naming import name_intermediates, name_repeats, replace, unused_name
-from mcbook.calculus.engine.nodes import Expr, definitions, let, size, walk
+from mcbook.calculus.engine.naming import name_intermediates, name_repeats, replace
+from mcbook.calculus.engine.nodes import (
+    Expr,
+    definitions,
+    let,
+    require_distinct_names,
+    size,
+    unused_name,
+    walk,
+)
 from mcbook.calculus.engine.patterns import recognise
 from mcbook.calculus.engine.rules import condition_of, rule_of, title_of
 from mcbook.calculus.engine.simplify import fold
@@ -140,9 +148,7 @@ def _require_derivable(f: Any, X: Any) -> None:
         raise ValueError(
             f"derive needs a number-valued f, got shape {f.shape}; take sum(f), or jacobian(f, {X.name})."
         )
-    for s in f.free:
-        if s.name == X.name and s is not X:
-            raise ValueError(f"{X.name} occurs with two declarations, {s.data[1:]} and {X.data[1:]}.")
+    require_distinct_names(f, X)
     if X not in f.free:
         names = ", ".join(sorted(s.name for s in f.free)) or "no symbols"
         raise ValueError(f"f does not contain {X.name} (it contains {names}), so df = 0 whatever d{X.name}.")

@@ -7,13 +7,14 @@ import numpy as np
 
 from mcbook.calculus.engine.algebra import add, is_zero, zeros
 from mcbook.calculus.engine.evaluate import evaluate_all
-from mcbook.calculus.engine.nodes import Expr, symbol, walk
+from mcbook.calculus.engine.nodes import Expr, definitions, symbol, unused_name, walk
 from mcbook.calculus.engine.rules import rule_of
 
 
-def step_of(X: Expr) -> Expr:
-    """The symbol dX: a step of X, of its shape and structure."""
-    return symbol(f"d{X.name}", X.data.shape, X.data.structure)
+def step_of(X: Expr, *exprs: Expr) -> Expr:
+    """The symbol dX: a step of X, of its shape and structure, under a name not used in the expressions."""
+    taken = {s.name for E in exprs for s in E.free} | {d.name for d in definitions(*exprs)}
+    return symbol(unused_name(f"d{X.name}", taken), X.data.shape, X.data.structure)
 
 
 def differential(F: Expr, X: Expr, D: Expr | None = None) -> Expr:
@@ -23,7 +24,7 @@ def differential(F: Expr, X: Expr, D: Expr | None = None) -> Expr:
 
 def differentials(exprs: Sequence[Expr], X: Expr, D: Expr | None = None) -> list[Expr]:
     """The differentials of several expressions for one step dX = D; what they share is derived once."""
-    moved: dict[Expr, Expr] = {X: step_of(X) if D is None else D}
+    moved: dict[Expr, Expr] = {X: step_of(X, *exprs) if D is None else D}
     names = {node.args[0]: node for node in walk(*exprs) if node.op == "let"}
     for node in walk(*exprs):
         if node in moved or X not in node.free:
@@ -48,7 +49,7 @@ def _moved(node: Expr, value: Expr, moved: dict[Expr, Expr]) -> Expr:
 
 def pushforward(terms: Sequence[Any], values: Mapping[str, Any], X: Expr, X_dot: Any) -> float:
     """Σ ⟨C, dE⟩ in numbers, for the step dX = X_dot."""
-    D = step_of(X)
+    D = step_of(X, *(E for term in terms for E in term))
     steps = differentials([term.E for term in terms], X, D)
     arrays = evaluate_all([t.C for t in terms] + steps, {**values, D.name: X_dot})
     return float(sum(np.vdot(C, dE) for C, dE in zip(arrays, arrays[len(terms) :], strict=False)))

@@ -4,7 +4,7 @@ A derivation reads well when its parts have names.  Those that the author gave s
 derivative is best said by its value (tanh′ = 1 - tanh²), or a part occurs twice, the engine gives one.
 """
 
-from mcbook.calculus.engine.nodes import Expr, definitions, let, size, walk
+from mcbook.calculus.engine.nodes import Expr, definitions, let, size, unused_name, walk
 from mcbook.calculus.engine.rebuild import rebuild
 from mcbook.calculus.engine.simplify import repeats
 
@@ -61,10 +61,10 @@ def replace(G: Expr, new: dict[Expr, Expr]) -> Expr:
     if not new:
         return G
     done = dict(new)
-    for node in walk(G):
+    for node in walk(G, behind_names=False):
         if node not in done:
-            args = tuple(done[a] for a in node.args)
-            done[node] = node if node.op == "let" or args == node.args else rebuild(node, args)
+            args = node.args if node.op == "let" else tuple(done[a] for a in node.args)
+            done[node] = node if args == node.args else rebuild(node, args)
     return done[G]
 
 
@@ -74,13 +74,3 @@ def _letter(node: Expr) -> str:
     if node.op == "add" and node.shape[0] == node.shape[1]:
         letter = "s"
     return letter if 1 in node.shape else letter.upper()
-
-
-def unused_name(name: str, taken: set[str]) -> str:
-    """The name, or with the first number that makes it new."""
-    if name not in taken:
-        return name
-    k = 1
-    while f"{name}{k}" in taken:
-        k += 1
-    return f"{name}{k}"

@@ -164,7 +164,7 @@ def let(name: str, value: Expr) -> Expr:
     return Expr("let", (value,), value.shape, name)
 
 
-def walk(*roots: Expr) -> Iterator[Expr]:
+def walk(*roots: Expr, behind_names: bool = True) -> Iterator[Expr]:
     """Every distinct node below the roots, arguments before what is made of them, the first root's last."""
     seen: set[Expr] = set()
     stack = [(root, False) for root in roots]
@@ -175,7 +175,8 @@ def walk(*roots: Expr) -> Iterator[Expr]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((a, False) for a in node.args if a not in seen)
+            if behind_names or node.op != "let":
+                stack.extend((a, False) for a in node.args if a not in seen)
 
 
 def definitions(*roots: Expr) -> list[Expr]:
@@ -190,3 +191,23 @@ def size(expr: Expr) -> int:
     if expr.op == "times" and expr.args[0].data == -1 and len(expr.args) == 2:
         return size(expr.args[1])
     return 1 + sum(size(a) for a in expr.args)
+
+
+def unused_name(name: str, taken: set[str]) -> str:
+    """The name, or with the first number that makes it new."""
+    if name not in taken:
+        return name
+    k = 1
+    while f"{name}{k}" in taken:
+        k += 1
+    return f"{name}{k}"
+
+
+def require_distinct_names(*roots: Expr) -> None:
+    """Raises ValueError where one name stands for two things, which no reader could tell apart."""
+    known: dict[str, Expr] = {}
+    for node in walk(*roots):
+        pair = (known.setdefault(node.name, node), node)
+        if node.name and pair[0] is not node:
+            kinds = [f"the symbol {n.data[1:]}" if n.op == "symbol" else repr(n.args[0]) for n in pair]
+            raise ValueError(f"{node.name} stands for two things, {kinds[0]} and {kinds[1]}; rename one.")

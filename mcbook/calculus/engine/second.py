@@ -15,9 +15,11 @@ from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, numb
 from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
-from mcbook.calculus.engine.nodes import Expr, symbol
+from mcbook.calculus.engine.nodes import Expr, require_distinct_names, symbol
+from mcbook.calculus.engine.printer import CHAIN
 from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.engine.simplify import fold
+from mcbook.calculus.engine.text import Text
 from mcbook.calculus.engine.vocabulary import (
     commutation,
     diag,
@@ -37,6 +39,9 @@ class Jacobian(NamedTuple):
     X: Expr
     step: Expr
     differential: Expr
+
+    def __str__(self) -> str:
+        return f"dF = {self.differential!r}\nvec dF = {_stated(self.matrix)} vec {self.step!r}"
 
     @property
     def matrix(self) -> Expr:
@@ -67,6 +72,9 @@ class Hessian(NamedTuple):
     step: Expr
     differential: Expr
 
+    def __str__(self) -> str:
+        return f"dG = {self.differential!r}\nvec dG = {_stated(self.matrix)} vec {self.step!r}"
+
     @property
     def matrix(self) -> Expr:
         """H with vec dG = H vec dX. Raises ValueError, by name, where no rule gives one."""
@@ -84,6 +92,10 @@ class Hessian(NamedTuple):
         )
 
 
+def _stated(matrix: Expr) -> str:
+    return Text().at(matrix, CHAIN)
+
+
 def array_shape(F: Expr) -> tuple[int, ...]:
     """The shape of the array that an expression stands for: a column is 1-D, a number 0-D."""
     return () if F.is_scalar else F.shape[:1] if F.is_column else F.shape
@@ -92,19 +104,20 @@ def array_shape(F: Expr) -> tuple[int, ...]:
 def jacobian(F: Any, X: Any) -> Jacobian:
     """The derivative of an array by an array. Raises ValueError where X is no symbol, or not in F."""
     _require_symbol(F, X)
-    step = step_of(X)
+    require_distinct_names(F, X)
+    step = step_of(X, F)
     return Jacobian(F, X, step, fold(differential(F, X, step)))
 
 
 def hvp(f: Any, X: Any, V: Expr | None = None) -> Expr:
     """The differential of the gradient along V, of the shape of X (V is the symbol dX if none is given)."""
-    return fold(differential(derive(f, X).gradient, X, step_of(X) if V is None else V))
+    return fold(differential(derive(f, X).gradient, X, V))
 
 
 def hessian(f: Any, X: Any) -> Hessian:
     """The second derivative of a number. Raises ValueError where `derive` does."""
     G = derive(f, X).gradient
-    step = step_of(X)
+    step = step_of(X, G)
     return Hessian(f, X, G, step, fold(differential(G, X, step)))
 
 

@@ -14,9 +14,9 @@ Join = Callable[[Expr, Expr], Expr]  # (factor, rest) ↦ their product; (factor
 def fold(expr: Expr) -> Expr:
     """The expression with the common factors of its sums taken out; inside named intermediates none."""
     done: dict[Expr, Expr] = {}
-    for node in walk(expr):
-        args = tuple(done[a] for a in node.args)
-        fresh = node if node.op == "let" or args == node.args else rebuild(node, args)
+    for node in walk(expr, behind_names=False):
+        args = node.args if node.op == "let" else tuple(done[a] for a in node.args)
+        fresh = node if args == node.args else rebuild(node, args)
         done[node] = _fold_sum(fresh) if fresh.op == "add" else fresh
     return done[expr]
 
