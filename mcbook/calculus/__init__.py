@@ -1,6 +1,7 @@
-"""Checking a gradient, and finding out what is wrong with it.
+"""Deriving a gradient, checking one, and finding out what is wrong with it.
 
-Problem    a gradient G is claimed for a scalar function f at X: is df = ⟨G, dX⟩ true?
+Problem    a scalar function f at X: which G makes df = ⟨G, dX⟩ true, and does a claimed one?
+Derive     `derive(f, X)`: differentials, one named rule a line, from df = ⟨1, df⟩ to df = ⟨G, dX⟩
 Check      ⟨G, V⟩ against the slope of t ↦ f(X + tV) in random directions V, and against a reference
 Convention a gradient has the shape of its variable, and ⟨A, B⟩ = tr(AᵀB) is the sum of the entrywise products
 
@@ -10,20 +11,48 @@ Nothing but NumPy stands behind it: a reference derivative (`jax.grad(f)`, say) 
 from mcbook.calculus.check import GradReport, check_grad
 from mcbook.calculus.diagnosis import Diagnosis, diagnose
 from mcbook.calculus.differences import Slope, numerical_gradient, slope_along
+from mcbook.calculus.engine import (
+    Derivation,
+    Expr,
+    ParseError,
+    derive,
+    evaluate,
+    hessian,
+    hvp,
+    jacobian,
+    let,
+    parse,
+    statement,
+    symbol,
+    symbols,
+)
 from mcbook.calculus.products import ProductReport, check_jvp, check_vjp
 from mcbook.calculus.taylor import TaylorOrder, taylor_order
 
 __all__ = [
+    "Derivation",
     "Diagnosis",
+    "Expr",
     "GradReport",
+    "ParseError",
     "ProductReport",
     "Slope",
     "TaylorOrder",
     "check_grad",
     "check_jvp",
     "check_vjp",
+    "derive",
     "diagnose",
+    "evaluate",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "let",
     "numerical_gradient",
+    "parse",
     "slope_along",
+    "statement",
+    "symbol",
+    "symbols",
     "taylor_order",
 ]

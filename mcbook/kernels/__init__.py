@@ -1,7 +1,7 @@
 """Kernels: kernel ridge regression, from the representer theorem to molecules.
 
 Problem    min over f of Σ (y_i - f(x_i))² + lam ‖f‖²_H, solved by alpha = (K + lam I)⁻¹y
-Modules    objective, functions (kernels and their matrices), solve (`fit`, `predict`), leave_out (closed forms),
+Modules    objective, functions (kernels and matrices), solve (`fit`, `predict`), leave_out (closed forms),
            spectrum (what lam means), criteria (LOO error, evidence, gradients), tune, forces;
            molecules (input and units), composition, descriptors (Coulomb), local (neighbourhoods of atoms),
            additive (their kernel); features, nystroem, streamed, validation, iterative, sharded: large n

@@ -1,0 +1,242 @@
+r"""Reading expressions as they are written in NumPy.
+
+    statements  = { name "=" sum (";" | newline) }  sum
+    sum         = product { ("+" | "-") product }
+    product     = unary { ("*" | "/" | "@") unary }
+    unary       = ("+" | "-") unary | power
+    power       = postfix [ "**" unary ]
+    postfix     = atom { "." name [ arguments ] }
+    atom        = number | name | call | "(" sum ")"
+    call        = name { "." name } arguments
+
+Precedence is Python's.  `Y = X @ W.T` gives an intermediate a name; np., jnp. and their submodules may stand
+before a function.  The text is read, never run: nothing in it can do anything but name an expression.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from mcbook.calculus.engine.algebra import as_expr, power, times, transpose
+from mcbook.calculus.engine.nodes import Expr, let
+from mcbook.calculus.engine.notation import METHODS, PRODUCTS, WORDS
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[^\W\d]\w*)|(?P<end>[;\n])|(?P<sign>\*\*|[-+*/@().,=\[\]:])"
+)
+_MODULES = {"np", "jnp", "numpy", "jax", "nn", "linalg", "special", "scipy", "math"}
+
+
+class ParseError(ValueError):
+    """What could not be read, where, and what would have been understood; `column` counts from 1."""
+
+    def __init__(self, message: str, text: str, at: int):
+        start = text.rfind("\n", 0, at) + 1
+        line = text[start:].split("\n")[0]
+        self.message, self.column, self.line = message, at - start + 1, text.count("\n", 0, at) + 1
+        super().__init__(f"{message} (column {self.column})\n  {line}\n  {' ' * (at - start)}^")
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+
+
+def tokenise(text: str) -> list[Token]:
+    """The tokens of a text, without spaces and comments. Raises ParseError for a character of no use."""
+    tokens: list[Token] = []
+    at, depth = 0, 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ParseError(f"{text[at]!r} means nothing here", text, at)
+        kind, piece = str(match.lastgroup), match.group()
+        depth += (piece in "([") - (piece in ")]") if kind == "sign" else 0
+        if kind != "space" and not (kind == "end" and piece == "\n" and depth > 0):
+            tokens.append(Token(kind, piece, at))
+        at = match.end()
+    return [*tokens, Token("stop", "", len(text))]
+
+
+def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
+    """The expression that a text in NumPy's notation stands for.
+
+    symbols  the symbols that may occur in it, known by their own names
+    named    further expressions or numbers by other names: parse("x.T @ A @ x", x, A=B + C)
+
+    Raises ParseError, a ValueError that points at the column, for what is no expression, for a name or a
+    function that is not known, and for shapes that do not fit.
+    """
+    known = {s.name: s for s in symbols} | {name: as_expr(value) for name, value in named.items()}
+    return _Reader(text, known).statements()
+
+
+class _Reader:
+    """Recursive descent over the tokens, one method for each line of the grammar."""
+
+    def __init__(self, text: str, known: Mapping[str, Expr]):
+        self.text, self.known = text, dict(known)
+        self.tokens = tokenise(text)
+        self.k = 0
+
+    # Tokens
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.k]
+
+    def take(self) -> Token:
+        token = self.token
+        self.k = min(self.k + 1, len(self.tokens) - 1)
+        return token
+
+    def accept(self, *signs: str) -> Token | None:
+        return self.take() if self.token.kind in ("sign", "end") and self.token.text in signs else None
+
+    def expect(self, sign: str) -> Token:
+        found = self.accept(sign)
+        if found is None:
+            raise self.error(f"expected {sign!r}, found {self.token.text or 'the end'!r}", self.token)
+        return found
+
+    def error(self, message: str, token: Token) -> ParseError:
+        return ParseError(message, self.text, token.at)
+
+    def built(self, build: Callable[..., Expr], token: Token, *args: Any, **options: Any) -> Expr:
+        """An expression from its parts; a ValueError becomes a ParseError at the token."""
+        try:
+            return build(*args, **options)
+        except ParseError:
+            raise
+        except (ValueError, TypeError) as problem:
+            raise self.error(str(problem), token) from problem
+
+    # The grammar
+
+    def statements(self) -> Expr:
+        while True:
+            while self.accept(";", "\n"):
+                pass
+            if self.token.kind == "name" and self.tokens[self.k + 1].text == "=":
+                name = self.take()
+                if name.text in self.known:
+                    raise self.error(f"{name.text} has a meaning already", name)
+                self.expect("=")
+                self.known[name.text] = self.built(let, name, name.text, self.sum())
+                if not self.accept(";", "\n"):
+                    raise self.error("after the definitions, the expression itself is missing", self.token)
+                continue
+            value = self.sum()
+            while self.accept(";", "\n"):
+                pass
+            if self.token.kind != "stop":
+                raise self.error(f"{self.token.text!r} is left over", self.token)
+            return value
+
+    def sum(self) -> Expr:
+        left = self.product()
+        while sign := self.accept("+", "-"):
+            right = self.product()
+            left = self.built(
+                (lambda a, b: a + b) if sign.text == "+" else (lambda a, b: a - b), sign, left, right
+            )
+        return left
+
+    def product(self) -> Expr:
+        left = self.unary()
+        while sign := self.accept("*", "/", "@"):
+            left = self.built(PRODUCTS[sign.text], sign, left, self.unary())
+        return left
+
+    def unary(self) -> Expr:
+        if sign := self.accept("-", "+"):
+            inside = self.unary()
+            return times(-1, inside) if sign.text == "-" else inside
+        return self.power()
+
+    def power(self) -> Expr:
+        base = self.postfix()
+        sign = self.accept("**")
+        return self.built(power, sign, base, self.unary()) if sign else base
+
+    def postfix(self) -> Expr:
+        value = self.atom()
+        while dot := self.accept(".", "["):
+            if dot.text == "[":
+                raise self.error("the engine picks no entries; write the whole matrix", dot)
+            name = self.take()
+            if name.text == "T":
+                value = transpose(value)
+            elif name.text == "shape":
+                value = as_expr(value.shape[self.index()])
+            elif name.text in METHODS:
+                value = self.call(name, value)
+            else:
+                raise self.error(f".{name.text} is not known; .T, .shape and {', '.join(METHODS)} are", name)
+        return value
+
+    def index(self) -> int:
+        """[0] or [1]: after .shape, and after slogdet."""
+        self.expect("[")
+        token = self.take()
+        if token.text not in ("0", "1"):
+            raise self.error("expected 0 or 1", token)
+        self.expect("]")
+        return int(token.text)
+
+    def atom(self) -> Expr:
+        token = self.take()
+        if token.kind == "number":
+            return as_expr(float(token.text) if re.search(r"[.eE]", token.text) else int(token.text))
+        if token.text == "(":
+            value = self.sum()
+            self.expect(")")
+            return value
+        if token.kind != "name":
+            raise self.error(f"expected an expression, found {token.text or 'the end'!r}", token)
+        while token.text in _MODULES and token.text not in self.known and self.accept("."):
+            token = self.take()
+        if self.token.text == "(" and token.text not in self.known:
+            return self.call(token)
+        if token.text in self.known:
+            return self.known[token.text]
+        listing = ", ".join(sorted(self.known)) or "none"
+        raise self.error(f"{token.text} is not declared; known symbols: {listing}", token)
+
+    def call(self, name: Token, *first: Expr) -> Expr:
+        if name.text not in WORDS:
+            listing = ", ".join(sorted(WORDS))
+            raise self.error(f"the engine does not know {name.text}; it knows {listing}", name)
+        args, options = self.arguments(name)
+        if name.text == "slogdet" and self.index() != 1:
+            raise self.error("slogdet(A)[0] is a sign and has no derivative; slogdet(A)[1] is known", name)
+        return self.built(WORDS[name.text], name, *first, *args, **options)
+
+    def arguments(self, name: Token) -> tuple[list[Expr], dict[str, int]]:
+        self.expect("(")
+        args: list[Expr] = []
+        options: dict[str, int] = {}
+        while not self.accept(")"):
+            if self.token.kind == "stop":
+                raise self.error(f"the bracket after {name.text} is never closed", name)
+            if self.token.kind == "name" and self.tokens[self.k + 1].text == "=":
+                key = self.take().text
+                self.expect("=")
+                options[key] = self.option()
+            else:
+                args.append(self.sum())
+            if self.token.text != ")":
+                self.expect(",")
+        return args, options
+
+    def option(self) -> int:
+        """A keyword's value: a whole number, True or False."""
+        sign = -1 if self.accept("-") else 1
+        token = self.take()
+        if token.text in ("True", "False"):
+            return int(token.text == "True")
+        if token.kind != "number" or not token.text.isdigit():
+            raise self.error("expected a whole number, True or False", token)
+        return sign * int(token.text)
