@@ -202,6 +202,6 @@ def dataset(name: str) -> Dataset:
     """
     if name in DATASETS:
         return DATASETS[name]
-    near = get_close_matches(name, DATASETS, n=3, cutoff=0.5)
+    near = get_close_matches(name, DATASETS, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise ValueError(f"there is no data set {name!r}: {hint}Known sets: {', '.join(DATASETS)}.")
