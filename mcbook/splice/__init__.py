@@ -77,7 +77,6 @@ from mcbook.splice.sequences import (
 )
 from mcbook.splice.simulate import (
     ACCEPTOR,
-    BACKGROUND,
     CLASSES,
     DONOR,
     JUNCTION,
@@ -95,7 +94,6 @@ from mcbook.splice.training import Training, class_weights, predict, train
 
 __all__ = [
     "ACCEPTOR",
-    "BACKGROUND",
     "CLASSES",
     "DONOR",
     "IUPAC",
