@@ -4,13 +4,13 @@
     python -m mcbook.data.make_surfaces SCRATCH [--processes 2]
 SCRATCH is a folder for one small file per calculation, so that a run that stops goes on where it was.
 
-Levels: Hartree-Fock; PBE (grid level 3; gradients with the response of the grid, so that they are the derivatives
-of the energies); CCSD(T) with frozen core and analytic gradients. Bases: cc-pVDZ and cc-pVTZ.
+Levels: Hartree-Fock; PBE (grid level 3; gradients with the response of the grid, so that they are the
+derivatives of the energies); CCSD(T) with frozen core and analytic gradients. Bases: cc-pVDZ and cc-pVTZ.
     water    600 geometries, both bases; gradients everywhere, but of CCSD(T)/cc-pVTZ (a dozen seconds each)
              at the first `TESTS` only, which are the test set
     ammonia  420 geometries, cc-pVDZ
-Beside them, for each basis, water's own CCSD(T) minimum with the Hessians of all three levels there: of CCSD(T)
-by differences of its gradients, of the other two analytic.
+Beside them, for each basis, water's own CCSD(T) minimum with the Hessians of all three levels there: of
+CCSD(T) by differences of its gradients, of the other two analytic.
 Energies in Hartree, gradients in Hartree/bohr, Hessians in Hartree/bohr², positions in Å, rounded to 1e-6
 *before* anything is computed. About two hours of one core.
 
