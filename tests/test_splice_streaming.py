@@ -131,7 +131,7 @@ def test_planted_errors_show(rng):
     assert gap(splice.scan(bare, sequence, **settings), exact) > 1e-2
 
 
-@pytest.mark.parametrize(("terms", "most", "near_zero"), [(9, 7e-6, 1e-12), (7, 1e-4, 1e-9)])
+@pytest.mark.parametrize(("terms", "most", "near_zero"), [(9, 7e-6, 1e-12), (7, 1e-4, 1e-11)])
 def test_lamberts_fraction_is_tanh(terms, most, near_zero):
     x = np.linspace(-30, 30, 20_001)
     got = np.asarray(splice.lambert_tanh(jnp.asarray(x), terms=terms))
