@@ -150,7 +150,9 @@ def minimum(basis: str) -> Float[np.ndarray, "3 3"]:
         slope = np.array(found["gradient"]) / bohr
         return found["energy"], np.array([np.sum(slope * along_r), np.sum(slope * along_angle)])
 
-    best = minimize(energy_and_gradient, [0.962, 1.03], jac=True, method="BFGS", options={"gtol": 1e-7})
+    stiff = np.diag([0.27, 2.0])  # about the inverse Hessian: without it the first step leaves the well
+    options = {"gtol": 1e-7, "hess_inv0": stiff}
+    best = minimize(energy_and_gradient, [0.962, 1.03], jac=True, method="BFGS", options=options)
     return water_positions(best.x[0], best.x[0], best.x[1] * 100)
 
 
@@ -188,18 +190,18 @@ def geometries(molecule: str) -> np.ndarray:
 
 
 def jobs() -> list[Job]:
-    """Everything, the cheap and the most wanted first."""
-    every: list[Job] = []
-    for molecule, count, basis in (
-        ("water", WATERS, "dz"),
-        ("ammonia", AMMONIAS, "dz"),
-        ("water", WATERS, "tz"),
-    ):
-        methods = ("hf", "pbe", "ccsd_t")
-        every += [Job(molecule, i, method, basis) for i in range(count) for method in methods]
-    return (
-        every[: 3 * WATERS] + [Job("water", 0, "reference", basis) for basis in BASES] + every[3 * WATERS :]
-    )
+    """Everything, the most wanted first."""
+
+    def series(molecule: str, count: int, methods: str, basis: str) -> list[Job]:
+        return [Job(molecule, i, method, basis) for i in range(count) for method in methods.split()]
+
+    return [
+        *series("water", WATERS, "hf pbe ccsd_t", "dz"),
+        *series("ammonia", AMMONIAS, "hf pbe ccsd_t", "dz"),
+        *series("water", WATERS, "hf ccsd_t", "tz"),
+        *(Job("water", 0, "reference", basis) for basis in BASES),
+        *series("water", WATERS, "pbe", "tz"),
+    ]
 
 
 def compute(work: tuple[str, Job]) -> str:
