@@ -48,12 +48,15 @@ from mcbook.ridge.green import (
 )
 from mcbook.ridge.images import (
     Denoised,
+    best_length,
     denoise,
     gcv,
     grad_gcv_log_length,
+    grad_risk_log_length,
     modes_of_grid,
     power_of_modes,
     psnr,
+    risk,
 )
 from mcbook.ridge.manufactured import (
     Errors,
@@ -109,6 +112,7 @@ __all__ = [
     "RidgePath",
     "Solution",
     "SolveVjp",
+    "best_length",
     "cosines",
     "decay_length",
     "decay_rate_consistent",
@@ -126,6 +130,7 @@ __all__ = [
     "grad_field_loss_w",
     "grad_gcv_log_length",
     "grad_ridge_loss_w",
+    "grad_risk_log_length",
     "gradient",
     "green_columns",
     "green_interval",
@@ -153,6 +158,7 @@ __all__ = [
     "psnr",
     "ridge_loss",
     "ridge_path",
+    "risk",
     "shrinkage",
     "sines",
     "solve",

@@ -2,11 +2,13 @@
 
 Objective  J(u) = ½(u - g)ᵀM(u - g) + ½ length² uᵀKu    on P1 triangles whose nodes are the pixels
 Gradient   dJ = ⟨M(u - g) + length² Ku, du⟩:  -length² Δu + u = g, the equation with 1/kappa = length²
-Solver     with lumped M the triangles' K is the five-point stencil, and the cosines cos(πik/(H-1)) are its
-           modes: a discrete cosine transform (DCT-I), a division by 1 + length² mu, and the transform back
-Length     the one that minimises generalised cross-validation, with the exact degrees of freedom,
-           GCV = (‖u - g‖²_M / tr M) / (1 - dof/N)²,  its derivative in log length by hand
-References golub1979 (GCV), strang1999 (cosines)
+Solver     K is the five-point stencil; with M lumped (the trapezoid rule: 1, ½ on an edge, ¼ in a corner)
+           the cosines cos(πik/(H-1)) are the modes: a discrete cosine transform (DCT-I), a division by
+           1 + length² mu, and the transform back
+Length     by gradient, from the exact degrees of freedom.  Noise known: the unbiased estimate of the mean
+           square error, ‖u - g‖²_M/tr M - noise² + 2 noise² dof/N.  Unknown: generalised cross-validation,
+           (‖u - g‖²_M / tr M) / (1 - dof/N)², which favours shorter lengths where dof/N is not small
+References golub1979 (GCV), stein1981 (the unbiased estimate), strang1999 (cosines)
 Symbols    g, u (H, W) or (H, W, C); mu (H, W) modes; length in pixels, a neighbour's distance being 1
 """
 
@@ -23,31 +25,50 @@ Array = Any
 
 
 class Denoised(NamedTuple):
-    """The picture, and with it the length, the share of freedom kept dof/N, and its GCV score."""
+    """The picture, the length, the degrees of freedom per channel (of H·W), and the score of that length."""
 
     image: np.ndarray
     length: float
     dof: float
-    gcv: float
+    score: float
 
 
-def denoise(image: Any, *, length: Any = None) -> Denoised:
-    """The picture of least J, for a `length` in pixels, or the one that GCV chooses where it is None.
+def denoise(image: Any, *, length: Any = None, noise: Any = None) -> Denoised:
+    """The picture of least J, for a `length` in pixels, or the best length where it is None.
 
-    image (H, W), or (H, W, C) with its channels side by side; floats on any scale (0 … 1 for a photograph).
-    dof counts per channel.  Raises ValueError for another shape or dtype, NaN, or length < 0.
+    image  (H, W), or (H, W, C), channels last; floats on any scale (0 … 1 for a photograph)
+    noise  its standard deviation on that scale, if it is known: the length then minimises `risk`, else `gcv`
+    Raises ValueError for another shape or dtype, NaN, length < 0, or noise ≤ 0.
     """
     g = _picture(image)
-    mu = modes_of_grid(*g.shape[:2])
-    power = _power(g)
+    mu, power = modes_of_grid(*g.shape[:2]), _power(g)
+    noise = None if noise is None else positive(noise, "noise", "leave it out where it is not known")
     if length is None:
-        start = minimize(_score, 0.0, args=(mu, power), jac=True, method="L-BFGS-B", bounds=[(-4, 4)])
-        length = float(np.exp(start.x[0]))
+        length = best_length(mu, power, noise=noise)
     length = not_negative(length, "length", "in pixels")
     keep = 1 / (1 + length**2 * mu)
     hat = dctn(g, type=1, axes=(0, 1))
     u = idctn(hat * keep[..., None], type=1, axes=(0, 1)).reshape(np.shape(image))
-    return Denoised(u, length, float(keep.sum()), gcv(length, mu, power))
+    score = gcv(length, mu, power) if noise is None else risk(length, mu, power, noise)
+    return Denoised(u, length, float(keep.sum()), score)
+
+
+def best_length(mu: Float[Array, "H W"], power: Float[Array, "H W"], *, noise: float | None = None) -> float:
+    """The length, between 1/50 and 50 pixels, of least `risk`, or of least `gcv` where noise is None."""
+    scale = power.sum()
+
+    def score(log_length: np.ndarray) -> tuple[float, np.ndarray]:
+        args = (np.exp(log_length[0]), mu, power / scale)
+        if noise is None:
+            return gcv(*args), np.array([grad_gcv_log_length(*args)])
+        level = noise / np.sqrt(scale)
+        return risk(*args, level), np.array([grad_risk_log_length(*args, level)])
+
+    tight = {"ftol": 1e-15, "gtol": 1e-10}
+    found = minimize(
+        score, 0.0, jac=True, method="L-BFGS-B", bounds=[(-np.log(50), np.log(50))], options=tight
+    )
+    return float(np.exp(found.x[0]))
 
 
 def modes_of_grid(H: int, W: int) -> Float[Array, "H W"]:
@@ -58,8 +79,8 @@ def modes_of_grid(H: int, W: int) -> Float[Array, "H W"]:
 
 def gcv(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"]) -> float:
     """GCV's score; power holds ‖g‖²_M / tr M split over the modes, so that its sum is g's mean square."""
-    lost = 1 - 1 / (1 + length**2 * mu)
-    return float((power * lost**2).sum() / lost.mean() ** 2)
+    q = 1 - 1 / (1 + length**2 * mu)
+    return float((power * q**2).sum() / q.mean() ** 2)
 
 
 def grad_gcv_log_length(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"]) -> float:
@@ -68,6 +89,21 @@ def grad_gcv_log_length(length: Any, mu: Float[Array, "H W"], power: Float[Array
     q_dot = 2 * q * (1 - q)
     top, bottom = (power * q**2).sum(), q.mean()
     return float(2 * (power * q * q_dot).sum() / bottom**2 - 2 * top * q_dot.mean() / bottom**3)
+
+
+def risk(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: float) -> float:
+    """An unbiased estimate of the mean square error, for white noise of that standard deviation."""
+    q = 1 - 1 / (1 + length**2 * mu)
+    return float((power * q**2).sum() + noise**2 * (1 - 2 * q.mean()))
+
+
+def grad_risk_log_length(
+    length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: float
+) -> float:
+    """d risk / d log length."""
+    q = 1 - 1 / (1 + length**2 * mu)
+    q_dot = 2 * q * (1 - q)
+    return float(2 * (power * q * q_dot).sum() - 2 * noise**2 * q_dot.mean())
 
 
 def power_of_modes(image: Any) -> Float[Array, "H W"]:
@@ -81,12 +117,6 @@ def psnr(image: Any, truth: Any, *, peak: float = 1.0) -> float:
     if image.shape != truth.shape:
         raise ValueError(f"image and truth must have one shape, got {image.shape} and {truth.shape}.")
     return float(10 * np.log10(positive(peak, "peak") ** 2 / np.mean((image - truth) ** 2)))
-
-
-def _score(log_length: np.ndarray, mu: np.ndarray, power: np.ndarray) -> tuple[float, np.ndarray]:
-    length = np.exp(log_length[0])
-    value = gcv(length, mu, power)  # its logarithm has no unit, and so suits any scale of the picture
-    return np.log(value), np.array([grad_gcv_log_length(length, mu, power) / value])
 
 
 def _power(g: np.ndarray) -> np.ndarray:
