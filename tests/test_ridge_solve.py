@@ -215,7 +215,7 @@ def test_unresolved_lengths_are_reported_and_too_few_iterations_too(rng):
 
 def test_where_multigrid_gives_up_the_factorisation_takes_over(rng, monkeypatch):
     """And the iterations that were lost are told; multigrid alone reports that it did not converge."""
-    mesh = ridge.mesh_square(72)  # more than DIRECT unknowns
+    mesh = ridge.mesh_square(52)  # more than DIRECT unknowns
     b = ridge.load(mesh, rng.normal(size=len(mesh.nodes)))
     known = ridge.solve(mesh, b, kappa=KAPPA, method="direct")
 
