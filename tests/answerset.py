@@ -6,6 +6,7 @@ one half without opening the other.
 
 import tomllib
 import zlib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,21 @@ class Problem(NamedTuple):
             return evaluate_all([self.read(answer.text)], values)[0]
         rounded = {name: np.float32(value) for name, value in values.items()}
         return np.float32(evaluate_all([self.read(answer.text)], rounded)[0]).astype(float)
+
+
+def judge(wrong: Wrong, named: Collection[str]) -> str:
+    """Whether a diagnosis that names these classes (none: "not explained") is right, false, missed or passed.
+
+    A double is right if both of its classes are named, or one that explains it alone.  Where `also` has
+    "unexplained", nobody is blamed for not explaining: the answer is passed over.
+    """
+    names = frozenset(named)
+    if not names:
+        edge = "passed" if "unexplained" in wrong.also else "missed"
+        return "right" if wrong.label == "unexplained" else edge
+    one = len(names) == 1 and names <= wrong.labels - {"unexplained", "double"}
+    two = names == frozenset(wrong.both) or ("double" in wrong.also and len(names) == 2)
+    return "right" if one or two else "false"
 
 
 def half_of(name: str) -> str:

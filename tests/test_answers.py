@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from answerset import FOLDER, HALVES, MISTAKES, OTHERS, Wrong, half_of, load
+from answerset import FOLDER, HALVES, MISTAKES, OTHERS, Wrong, half_of, judge, load
 
 from mcbook.calculus import evaluate, slope_along
 from mcbook.calculus.engine.evaluate import evaluate_all
@@ -174,8 +174,9 @@ def test_the_counts():
         "right answers": sum(len(p.right) for p in PROBLEMS),
         "in a wrong shape": sum(w.shape is not None for p in PROBLEMS for w in p.wrong),
         "explained by nothing": plain,
+        "of the others": sum("unexplained" in w.also for p in PROBLEMS for w in p.wrong),
     }
-    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    readme = " ".join((FOLDER / "README.md").read_text(encoding="utf-8").split())
     for what, number in figures.items():
         assert f"{number} {what}" in readme, (number, what)
     for label, number in total.items():
@@ -188,6 +189,23 @@ def test_each_problem_stands_in_the_half_that_its_name_says():
     assert len(set(names)) == len(names)
     assert [problem.half for problem in PROBLEMS] == [half_of(name) for name in names]
     assert {p.name for p in load("dev")}.isdisjoint(p.name for p in load("held-out"))
+
+
+def test_the_verdicts():
+    sign = Wrong("-X", "sign", "turned round", also=("rule",))
+    double = Wrong("-2 * X", "double", "turned round, and a 2", both=("sign", "factor"), also=("mean",))
+    edge = Wrong("X * X", "hadamard", "entry by entry", also=("unexplained", "double"))
+    nonsense = Wrong("X + 1", "unexplained", "no idea")
+    assert [judge(sign, said) for said in (["sign"], ["rule"], ["factor"], ["sign", "rule"], [])] == [
+        *("right", "right", "false", "false", "missed")
+    ]
+    assert [judge(double, said) for said in (["factor", "sign"], ["sign"], ["mean"], ["double"], [])] == [
+        *("right", "false", "right", "false", "missed")
+    ]
+    assert [judge(edge, said) for said in (["hadamard"], ["sign", "factor"], ["sign"], [])] == [
+        *("right", "right", "false", "passed")
+    ]
+    assert [judge(nonsense, said) for said in ([], ["sign"], ["unexplained"])] == ["right", "false", "false"]
 
 
 def planted(text, label):
