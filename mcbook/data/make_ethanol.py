@@ -126,7 +126,7 @@ def labelled(scratch: Path, name: str, frames: int, seed: int) -> dict[str, np.n
 def pack(scratch: Path, *, pbe: bool = True) -> dict[str, np.ndarray]:
     """The arrays of ethanol.npz: positions and forces in float32, energies in float64."""
     numbers = np.asarray(relaxed().numbers, np.uint8)
-    arrays = {"numbers": numbers}
+    arrays: dict[str, np.ndarray] = {"numbers": numbers}
     for prefix, name, frames, seed in (("", "train", FRAMES, 0), ("test_", "test", TEST_FRAMES, 1)):
         found = labelled(scratch, name, frames, seed)
         arrays[f"{prefix}positions_angstrom"] = found["positions"].astype(np.float32)

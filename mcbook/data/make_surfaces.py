@@ -37,10 +37,10 @@ STEP_ANGSTROM = 0.005  # of the differences that make the CCSD(T) Hessian
 
 
 class Job(NamedTuple):
-    """One calculation: a method in a basis, at geometry `index` of a molecule."""
+    """One calculation: a method in a basis, at geometry `row` of a molecule."""
 
     molecule: str
-    index: int
+    row: int
     method: str
     basis: str
 
@@ -213,9 +213,9 @@ def compute(work: tuple[str, Job]) -> str:
     if job.method == "reference":
         found = reference(job.basis)
     else:
-        here = built(job.molecule, geometries(job.molecule)[job.index], job.basis)
+        here = built(job.molecule, geometries(job.molecule)[job.row], job.basis)
         if job.method == "ccsd_t":
-            found = coupled_cluster(here, gradient=job.basis == "dz" or job.index < TESTS)
+            found = coupled_cluster(here, gradient=job.basis == "dz" or job.row < TESTS)
         else:
             found = base(here, job.method)
     part = path.with_suffix(".part")
