@@ -13,6 +13,7 @@ MCBOOK_CACHE moves the cache.
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
+from mcbook.data.photographs import photograph
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
@@ -35,6 +36,7 @@ __all__ = [
     "fetal_ecg",
     "images_in_room",
     "load_npz",
+    "photograph",
     "qm7",
     "rooms",
     "small_molecules",
