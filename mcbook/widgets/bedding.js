@@ -126,6 +126,19 @@ function sharesPanel() {
   return [figure, draw];
 }
 
+function decayPanel() {
+  const x = scale(0, 1, PAD.left, W - PAD.right), y = scale(-4, 0.3, H - PAD.bottom, PAD.top), fine = list(401, (k) => k / 400);
+  const string = svg("path", { class: "w1" }), exact = svg("path", { class: "curve exact" });
+  const figure = panel("How fast it forgets", "the dip, logarithmic", "The size of the dip on a logarithmic scale: away from the finger both lines are straight. Solid: the solution on the mesh. Dashed: the exact one, of slope root kappa.",
+    ...axes(x, y, [0, 0.5, 1].map((v) => [v, v]), [], 0), ...[[0, "1"], [-2, "10⁻²"], [-4, "10⁻⁴"]].flatMap(([v, text]) => [svg("path", { class: "grid", d: `M${PAD.left} ${y(v)}H${W - PAD.right}` }), svg("text", { text, x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" })]), exact, string);
+  const draw = (w, kappa, at) => {
+    const top = green(at, at, kappa), n = w.length - 1, high = (v) => y(Math.max(-4.2, Math.log10(Math.abs(v) / top + 1e-9)));
+    string.setAttribute("d", path(w.map((v, i) => [x(i / n), high(v)])));
+    exact.setAttribute("d", path(fine.map((t) => [x(t), high(green(t, at, kappa))])));
+  };
+  return [figure, draw];
+}
+
 function advice({ n, kind, kappa, place, w }) {
   const kh = kappa / (n * n), length = 1 / Math.sqrt(kappa);
   if (kind === "identity" && n !== 16) return `λI: one spring of fixed strength at every node, so ${n > 16 ? "more nodes are more springs" : "fewer nodes are fewer springs"}. The length is ${(length * Math.sqrt(16 / n)).toFixed(3)} on this mesh, not ${length.toFixed(3)}.`;
@@ -146,13 +159,13 @@ function render({ model, el }) {
   const choose = (name, options) => (k) => { model.set(name, options[k]); model.save_changes(); };
   const mesh = radios("Elements", MESHES.map(String), choose("elements", MESHES)), bed = radios("Springs", ["κM", "κM lumped", "λI"], choose("springs", SPRINGS));
   const reset = html("button", { type: "button", text: "Points back" });
-  const [string, drawString, toPlace] = stringPanel(), [fit, drawFit, nearest, toHeight] = fitPanel(xs.length), [bars, drawBars] = sharesPanel();
+  const [string, drawString, toPlace] = stringPanel(), [fit, drawFit, nearest, toHeight] = fitPanel(xs.length), [decay, drawDecay] = decayPanel(), [bars, drawBars] = sharesPanel();
   const numbers = ["length 1/√κ", "κh²", "dip under the finger, exact", "dip on this mesh", "degrees of freedom"].map((name) => [name, html("output")]);
   const table = html("div", { class: "numbers" }, ...numbers.map(([name, output]) => html("span", {}, html("small", { text: name }), output)));
   const summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   const root = html("div", { class: "mc-widget mc-bedding", role: "group", "aria-label": "A string on a bed of springs, and a ridge fit" },
     html("div", { class: "turns" }, rowK, rowZ), html("div", { class: "bar" }, mesh, bed), table,
-    html("div", { class: "panels" }, string, fit, bars), html("div", { class: "turns still" }, rowL, rowP, rowH), html("div", { class: "bar" }, reset), summary);
+    html("div", { class: "panels" }, string, fit, decay, bars), html("div", { class: "turns still" }, rowL, rowP, rowH), html("div", { class: "bar" }, reset), summary);
   el.append(root);
 
   let timer = 0;
@@ -160,7 +173,7 @@ function render({ model, el }) {
   const update = () => {
     const n = model.get("elements"), kind = model.get("springs"), kappa = 10 ** Number(stiff.value), lam = 10 ** Number(price.value), spot = Number(where.value);
     const w = press(n, kind, kappa, spot), u = fitted(n, kind, kappa, lam, xs, ys), kept = shares(n, kind, kappa), df = kept.reduce((a, b) => a + b, 0), dip = value(w, spot), length = 1 / Math.sqrt(kappa);
-    drawString(w, kappa, spot); drawBars(kept);
+    drawString(w, kappa, spot); drawDecay(w, kappa, spot); drawBars(kept);
     const alpha = drawFit(u, xs, ys, kappa, lam, chosen());
     [shownK.textContent, shownZ.textContent, shownL.textContent, shownP.textContent] = [kappa.toPrecision(3).replace(/e\+?(\d)/, "·10^$1"), spot.toFixed(2), lam.toFixed(lam < 1e-3 ? 5 : 3), which.value];
     height.value = ys[chosen()]; shownH.textContent = signed(ys[chosen()], 2);
