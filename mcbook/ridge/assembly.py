@@ -74,7 +74,7 @@ def gather(mesh: Mesh, blocks: Float[Array, "T k"]) -> Float[Array, " n"]:
     return np.bincount(mesh.cells.ravel(), blocks.ravel(), minlength=len(mesh.nodes))
 
 
-def load(mesh: Mesh, f: Any, *, order: int = 6) -> Float[Array, " n"]:
+def load(mesh: Mesh, f: Any, *, order: Any = 6) -> Float[Array, " n"]:
     """b (n,), ∫ f φ_i: f a function X (m, d) ↦ (m,), by quadrature of that order, or nodal values (n,).
 
     Nodal values are interpolated, b = M f.  Raises ValueError for NaN and for a wrong shape.
@@ -93,7 +93,7 @@ def quadrature_points(mesh: Mesh, bary: Float[Array, "q v"]) -> Float[Array, "T 
     return np.moveaxis(np.stack([P[..., i].T @ bary.T for i in range(P.shape[-1])]), 0, -1)
 
 
-def sample(f: Callable, name: str, X: Float[Array, "T q d"], *, width: int | None = None) -> np.ndarray:
+def sample(f: Callable, name: str, X: Float[Array, "T q d"], *, width: Any = None) -> np.ndarray:
     """f at the points: (T, q), or (T, q, width).  Raises ValueError for a wrong shape or NaN."""
     T, q, d = X.shape
     tail = () if width is None else (width,)

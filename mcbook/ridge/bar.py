@@ -49,10 +49,10 @@ def decay_length(bar: Bar) -> float:
 def solve_bar(
     bar: Bar,
     *,
-    n: int = 200,
+    n: Any = 200,
     load_n_per_m: Any = 0.0,
-    end_forces_n: tuple[float, float] = (0.0, 0.0),
-    ends: tuple[str, str] = ("free", "free"),
+    end_forces_n: Any = (0.0, 0.0),
+    ends: Any = ("free", "free"),
 ) -> BarState:
     """The bar at rest under a load along it and forces on its ends, positive towards larger x.
 

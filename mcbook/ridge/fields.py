@@ -58,7 +58,7 @@ def grad_field_loss_w(
     return N.T @ (N @ w - y) + lam * (R @ w)
 
 
-def penalty_matrix(mesh: Mesh, *, kappa: float, penalty: str = "mass", line: bool = False) -> sp.csr_array:
+def penalty_matrix(mesh: Mesh, *, kappa: Any, penalty: str = "mass", line: bool = False) -> sp.csr_array:
     """K + kappa M, or K + kappa I for penalty "identity" (what it should not be), with kappa ≥ 0.
 
     `line` adds the springs at the ends of an interval that make it a piece of the whole line.
@@ -73,7 +73,7 @@ def penalty_matrix(mesh: Mesh, *, kappa: float, penalty: str = "mass", line: boo
 
 
 def fit_field(
-    mesh: Mesh, X: Any, y: Any, *, lam: Any, kappa: float, penalty: str = "mass", line: bool = False
+    mesh: Mesh, X: Any, y: Any, *, lam: Any, kappa: Any, penalty: str = "mass", line: bool = False
 ) -> FieldFit:
     """The field of least J for values y (m,) at points X (m, d) of the mesh, or (m,) on an interval.
 
@@ -85,7 +85,7 @@ def fit_field(
 
 
 def field_path(
-    mesh: Mesh, X: Any, y: Any, *, lams: Any, kappa: float, penalty: str = "mass", line: bool = False
+    mesh: Mesh, X: Any, y: Any, *, lams: Any, kappa: Any, penalty: str = "mass", line: bool = False
 ) -> FieldPath:
     """`fit_field` for every lam of lams (L,)."""
     N = interpolation(mesh, X)

@@ -53,7 +53,7 @@ def denoise(image: Any, *, length: Any = None, noise: Any = None) -> Denoised:
     return Denoised(u, length, float(keep.sum()), score)
 
 
-def best_length(mu: Float[Array, "H W"], power: Float[Array, "H W"], *, noise: float | None = None) -> float:
+def best_length(mu: Float[Array, "H W"], power: Float[Array, "H W"], *, noise: Any = None) -> float:
     """The length, between 1/50 and 50 pixels, of least `risk`, or of least `gcv` where noise is None."""
     scale = power.sum()
 
@@ -79,26 +79,26 @@ def modes_of_grid(H: int, W: int) -> Float[Array, "H W"]:
 
 def gcv(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"]) -> float:
     """GCV's score; power holds ‖g‖²_M / tr M split over the modes, so that its sum is g's mean square."""
-    q = 1 - 1 / (1 + length**2 * mu)
-    return float((power * q**2).sum() / q.mean() ** 2)
+    r = mu / (1 + length**2 * mu)  # q / length², which has a limit at length 0
+    return float((power * r**2).sum() / r.mean() ** 2)
 
 
 def grad_gcv_log_length(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"]) -> float:
-    """d GCV / d log length: with q = length² mu/(1 + length² mu), dq = 2q(1 - q) d log length."""
-    q = 1 - 1 / (1 + length**2 * mu)
-    q_dot = 2 * q * (1 - q)
-    top, bottom = (power * q**2).sum(), q.mean()
-    return float(2 * (power * q * q_dot).sum() / bottom**2 - 2 * top * q_dot.mean() / bottom**3)
+    """d GCV / d log length: with r = mu/(1 + length² mu), dr = -2 length² r² d log length."""
+    r = mu / (1 + length**2 * mu)
+    r_dot = -2 * length**2 * r**2
+    top, bottom = (power * r**2).sum(), r.mean()
+    return float(2 * (power * r * r_dot).sum() / bottom**2 - 2 * top * r_dot.mean() / bottom**3)
 
 
-def risk(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: float) -> float:
+def risk(length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: Any) -> float:
     """An unbiased estimate of the mean square error, for white noise of that standard deviation."""
     q = 1 - 1 / (1 + length**2 * mu)
     return float((power * q**2).sum() + noise**2 * (1 - 2 * q.mean()))
 
 
 def grad_risk_log_length(
-    length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: float
+    length: Any, mu: Float[Array, "H W"], power: Float[Array, "H W"], noise: Any
 ) -> float:
     """d risk / d log length."""
     q = 1 - 1 / (1 + length**2 * mu)
@@ -111,7 +111,7 @@ def power_of_modes(image: Any) -> Float[Array, "H W"]:
     return _power(_picture(image))
 
 
-def psnr(image: Any, truth: Any, *, peak: float = 1.0) -> float:
+def psnr(image: Any, truth: Any, *, peak: Any = 1.0) -> float:
     """10 log₁₀(peak² / mean square error), in dB; for pictures of one shape."""
     image, truth = np.asarray(image, dtype=float), np.asarray(truth, dtype=float)
     if image.shape != truth.shape:

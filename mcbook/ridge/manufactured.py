@@ -36,17 +36,17 @@ class Errors(NamedTuple):
     H1: float
 
 
-def sines(kappa: float, *, a: float = 1.0) -> Manufactured:
+def sines(kappa: Any, *, a: Any = 1.0) -> Manufactured:
     """u = Π sin(πx_i), zero on the boundary of the unit interval or square."""
     return _waves(np.sin, np.cos, 1.0, kappa, a)
 
 
-def cosines(kappa: float, *, a: float = 1.0) -> Manufactured:
+def cosines(kappa: Any, *, a: Any = 1.0) -> Manufactured:
     """u = Π cos(πx_i), of zero slope across that boundary: the natural condition."""
     return _waves(np.cos, np.sin, -1.0, kappa, a)
 
 
-def _waves(wave: Field, other: Field, sign: float, kappa: float, a: float) -> Manufactured:
+def _waves(wave: Field, other: Field, sign: float, kappa: Any, a: Any) -> Manufactured:
     kappa = not_negative(kappa, "kappa")
 
     def u(X: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def _waves(wave: Field, other: Field, sign: float, kappa: float, a: float) -> Ma
     return Manufactured(u, grad_u, lambda X: (a * X.shape[1] * np.pi**2 + kappa) * u(X))
 
 
-def errors(mesh: Mesh, w: Any, u: Field, grad_u: Field, *, order: int = 8) -> Errors:
+def errors(mesh: Mesh, w: Any, u: Field, grad_u: Field, *, order: Any = 8) -> Errors:
     """The errors of the field with nodal values w (n,); `order` is the quadrature's degree of exactness.
 
     Raises ValueError where u or grad_u return a wrong shape or NaN.
@@ -80,7 +80,7 @@ def _norm(squares: Float[Array, "T q"], weights: Float[Array, " q"], size: Float
     return float(np.sqrt(size @ (squares @ weights)))
 
 
-def orders(found: list[float], sizes: list[float]) -> list[float]:
+def orders(found: Any, sizes: Any) -> list[float]:
     """log(e_i/e_{i+1}) / log(h_i/h_{i+1}): the order between one mesh and the next."""
-    e, h = np.log(reals(found, "found")), np.log(reals(sizes, "sizes", shape=(len(found),)))
-    return [float(x) for x in np.diff(e) / np.diff(h)]
+    e, h = reals(found, "found"), reals(sizes, "sizes", shape=np.shape(found))
+    return [float(order) for order in np.diff(np.log(e)) / np.diff(np.log(h))]

@@ -34,7 +34,7 @@ class Geometry(NamedTuple):
     coupling: np.ndarray
 
 
-def mesh_points(x: Any, *, degree: int = 1) -> Mesh:
+def mesh_points(x: Any, *, degree: Any = 1) -> Mesh:
     """The interval cut at x (n + 1,), strictly increasing, in the unit of x.
 
     Raises ValueError when x does not increase, is too short, or holds NaN.
@@ -53,20 +53,18 @@ def mesh_points(x: Any, *, degree: int = 1) -> Mesh:
     return Mesh(x[:, None], cells, degree, np.array([0, len(left)]))
 
 
-def mesh_interval(n: int, *, length: float = 1.0, degree: int = 1) -> Mesh:
+def mesh_interval(n: Any, *, length: Any = 1.0, degree: Any = 1) -> Mesh:
     """[0, length] in n equal cells."""
     n, length = whole(n, "n"), positive(length, "length")
     return mesh_points(np.linspace(0.0, length, n + 1), degree=degree)
 
 
-def mesh_square(n: int, *, degree: int = 1) -> Mesh:
+def mesh_square(n: Any, *, degree: Any = 1) -> Mesh:
     """The unit square in n x n squares of two triangles each, as `mesh_rectangle` cuts them."""
     return mesh_rectangle(n, n, degree=degree)
 
 
-def mesh_rectangle(
-    columns: int, rows: int, *, width: float = 1.0, height: float = 1.0, degree: int = 1
-) -> Mesh:
+def mesh_rectangle(columns: Any, rows: Any, *, width: Any = 1.0, height: Any = 1.0, degree: Any = 1) -> Mesh:
     """[0, width] x [0, height]: rectangles, each cut from its right lower to its left upper corner.
 
     Vertices are numbered along x first: vertex (i, j) is number j (columns + 1) + i.
@@ -82,7 +80,7 @@ def mesh_rectangle(
     return mesh_triangles(points, np.stack([low, high], 1).reshape(-1, 3), degree=degree)
 
 
-def mesh_triangles(points: Any, triangles: Any, *, degree: int = 1) -> Mesh:
+def mesh_triangles(points: Any, triangles: Any, *, degree: Any = 1) -> Mesh:
     """Any triangulation: points (v, 2), triangles (T, 3) of point numbers, counter-clockwise.
 
     Raises ValueError for indices out of range, points that no triangle uses, triangles that are degenerate

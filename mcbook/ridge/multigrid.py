@@ -96,7 +96,7 @@ def conjugate_gradients(A: Any, b: Float[Array, " n"], h: Hierarchy, *, rtol: fl
         nonlocal steps
         steps += 1
 
-    inverse = LinearOperator(A.shape, matvec=lambda r: v_cycle(h, r))
+    inverse = LinearOperator(A.shape, matvec=lambda r: v_cycle(h, r), dtype=A.dtype)
     x, info = cg(A, b, rtol=rtol, maxiter=most, M=inverse, callback=count)
     return Solved(x, steps, info == 0)
 
