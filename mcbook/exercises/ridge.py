@@ -65,9 +65,7 @@ QUESTIONS: dict[str, Question] = {
             "each row was given the kappa of its own node": lambda a, c, h: (
                 h / 6 * np.array([[2 * a, a], [c, 2 * c]])
             ),
-            "the springs were lumped, row by row": lambda a, c, h: (
-                h / 6 * np.diag([2 * a + c, a + 2 * c])
-            ),
+            "the springs were lumped, row by row": lambda a, c, h: h / 6 * np.diag([2 * a + c, a + 2 * c]),
             "left and right are exchanged": lambda a, c, h: springs_of_a_cell(c, a, h),
             "the width of the cell is missing": lambda a, c, h: springs_of_a_cell(a, c, 1.0),
         },
@@ -84,14 +82,12 @@ QUESTIONS: dict[str, Question] = {
             "the end spring stands at the other end": lambda w, K, M, b, k, s: (
                 K @ w + k * (M @ w) - b + s * w * np.eye(len(w))[0]
             ),
-            "every node was given the end's spring": lambda w, K, M, b, k, s: (
-                K @ w + k * (M @ w) - b + s * w
-            ),
+            "every node was given the end's spring": lambda w, K, M, b, k, s: K @ w + k * (M @ w) - b + s * w,
             "the spring of a point went through the mass matrix": lambda w, K, M, b, k, s: (
                 K @ w + k * (M @ w) - b + s * M[-1] * w[-1]
             ),
-            "the load has the wrong sign": lambda w, K, M, b, k, s: (
-                gradient_with_an_end_spring(w, K, M, -b, k, s)
+            "the load has the wrong sign": lambda w, K, M, b, k, s: gradient_with_an_end_spring(
+                w, K, M, -b, k, s
             ),
         },
         inputs=lambda rng: (rng.normal(size=5), *_ground(rng), rng.normal(size=5), 0.7, 1.3),

@@ -15,7 +15,7 @@ def profiles(
     panels: Mapping[str, Mapping[str, tuple[Any, Any]]],
     *,
     xlabel: str,
-    span: tuple[float, float] | None = None,
+    span: tuple[int | float, int | float] | None = None,
     points: tuple[Any, Any] | None = None,
     beside: bool = False,
 ) -> Figure:
@@ -56,9 +56,9 @@ def scales(
     *,
     xlabel: str,
     ylabel: str,
-    marks: Mapping[str, float] | None = None,
+    marks: Mapping[str, int | float] | None = None,
     log: tuple[bool, bool] = (True, True),
-    ylim: tuple[float, float] | None = None,
+    ylim: tuple[int | float, int | float] | None = None,
 ) -> Figure:
     """Curves (x, values) with markers over logarithmic axes; `marks` are named upright lines."""
     with style():
