@@ -177,7 +177,7 @@ BOXES: dict[str, dict[str, Any]] = {
         "answer": 10.0,
         "mistakes": {
             "this asks for h below the length itself; the sign turns later, at κh² = 6": 25.0,
-            "the root is missing: it is h², and not h, that stands beside κ": 100.0,
+            "the root is missing: it is h², and not h, that stands beside κ": 99.0,
             "the 6 was multiplied where it divides": 60.0,
             "one fewer, and κh² is beyond 6": 9.0,
         },
