@@ -18,11 +18,12 @@ def profiles(
     span: tuple[int | float, int | float] | None = None,
     points: tuple[Any, Any] | None = None,
     beside: bool = False,
+    mark: bool = False,
 ) -> Figure:
     """Curves along a line, one panel for each label of an ordinate: label -> name -> (x, values), each (m,).
 
     Panels lie above one another and share x, or `beside` one another and share the ordinate as well; `span`
-    shades a stretch of x, `points` (x, y) are drawn into every panel.
+    shades a stretch of x, `points` (x, y) are drawn into every panel; `mark` gives each curve its markers.
     """
     count = len(panels)
     with style():
@@ -36,7 +37,8 @@ def profiles(
             for name, (x, values) in curves.items():
                 k = names.setdefault(name, len(names)) % len(COLOURS)
                 x, values = _pair(x, values, name)
-                ax.plot(x, values, color=COLOURS[k], linestyle=DASHES[k], label=name)
+                marker = MARKERS[k] if mark else None
+                ax.plot(x, values, color=COLOURS[k], linestyle=DASHES[k], marker=marker, label=name)
             if span is not None:
                 ax.axvspan(*span, color=MUTED, alpha=0.18, linewidth=0)
             if points is not None:
@@ -60,7 +62,7 @@ def scales(
     log: tuple[bool, bool] = (True, True),
     ylim: tuple[int | float, int | float] | None = None,
 ) -> Figure:
-    """Curves (x, values) with markers over logarithmic axes; `marks` are named upright lines."""
+    """Curves (x, values) over logarithmic axes, up to 16 points as points; `marks` are named upright lines."""
     with style():
         fig = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         ax = fig.subplots()
@@ -71,7 +73,7 @@ def scales(
                 x,
                 values,
                 color=COLOURS[k],
-                linestyle=DASHES[k],
+                linestyle="none" if few else DASHES[k],
                 marker=MARKERS[k] if few else None,
                 label=name,
             )

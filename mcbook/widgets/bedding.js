@@ -160,7 +160,7 @@ function render({ model, el }) {
   const mesh = radios("Elements", MESHES.map(String), choose("elements", MESHES)), bed = radios("Springs", ["κM", "κM lumped", "λI"], choose("springs", SPRINGS));
   const reset = html("button", { type: "button", text: "Points back" });
   const [string, drawString, toPlace] = stringPanel(), [fit, drawFit, nearest, toHeight] = fitPanel(xs.length), [decay, drawDecay] = decayPanel(), [bars, drawBars] = sharesPanel();
-  const numbers = ["length 1/√κ", "κh²", "dip under the finger, exact", "dip on this mesh", "degrees of freedom"].map((name) => [name, html("output")]);
+  const numbers = ["length 1/√κ", "κh²", "dip (exact)", "degrees of freedom"].map((name) => [name, html("output")]);
   const table = html("div", { class: "numbers" }, ...numbers.map(([name, output]) => html("span", {}, html("small", { text: name }), output)));
   const summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   const root = html("div", { class: "mc-widget mc-bedding", role: "group", "aria-label": "A string on a bed of springs, and a ridge fit" },
@@ -177,7 +177,7 @@ function render({ model, el }) {
     const alpha = drawFit(u, xs, ys, kappa, lam, chosen());
     [shownK.textContent, shownZ.textContent, shownL.textContent, shownP.textContent] = [kappa.toPrecision(3).replace(/e\+?(\d)/, "·10^$1"), spot.toFixed(2), lam.toFixed(lam < 1e-3 ? 5 : 3), which.value];
     height.value = ys[chosen()]; shownH.textContent = signed(ys[chosen()], 2);
-    [length.toFixed(3), (kappa / (n * n)).toPrecision(2), green(spot, spot, kappa).toPrecision(3), dip.toPrecision(3), df.toFixed(1)].forEach((text, k) => { numbers[k][1].textContent = text; });
+    [length.toFixed(3), (kappa / (n * n)).toPrecision(2), `${dip.toPrecision(3)} (${green(spot, spot, kappa).toPrecision(3)})`, df.toFixed(1)].forEach((text, k) => { numbers[k][1].textContent = text; });
     stiff.setAttribute("aria-valuetext", `κ = ${kappa.toPrecision(2)}, length ${length.toFixed(3)}`);
     where.setAttribute("aria-valuetext", `finger at ${spot.toFixed(2)}, dip ${dip.toPrecision(2)}`);
     price.setAttribute("aria-valuetext", `λ = ${lam.toPrecision(2)}`);
