@@ -7,6 +7,7 @@ References brenner2008
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def _waves(wave: Field, other: Field, sign: float, kappa: Any, a: Any) -> Manufa
     kappa = not_negative(kappa, "kappa")
 
     def u(X: np.ndarray) -> np.ndarray:
-        return np.prod([wave(np.pi * x) for x in X.T], axis=0)
+        return reduce(np.multiply, (wave(np.pi * x) for x in X.T))
 
     def grad_u(X: np.ndarray) -> np.ndarray:
         one, slope = wave(np.pi * X), sign * np.pi * other(np.pi * X)

@@ -50,12 +50,16 @@ class Solution(NamedTuple):
 
 
 class SolveVjp(NamedTuple):
-    """The gradient of a functional: shapes of kappa, of a, (n,) for the load b, (nd,) for the held values."""
+    """The gradient of a functional: shapes of kappa, of a, (n,) for the load b, (nd,) for the held values.
+
+    `converged` says whether the adjoint's solve did, as in `Solution`.
+    """
 
     kappa_bar: np.ndarray
     a_bar: np.ndarray
     b_bar: np.ndarray
     values_bar: np.ndarray
+    converged: bool
 
 
 def solve(
@@ -114,13 +118,14 @@ def vjp_solve(mesh: Mesh, solution: Solution, w_bar: Any) -> SolveVjp:
     free = np.ones(len(w_bar), dtype=bool)
     free[solution.fixed] = False
     p = np.zeros(len(w_bar))
-    p[free] = solution.inverse(w_bar[free]).x
+    p[free], _, converged = solution.inverse(w_bar[free])
     kappa_bar, a_bar = _grad_cells(mesh, solution, p)
     return SolveVjp(
         kappa_bar if solution.kappa.ndim else kappa_bar.sum(),
         a_bar if solution.a.ndim else a_bar.sum(),
         p,
         (w_bar - solution.A @ p)[solution.fixed],
+        converged,
     )
 
 
@@ -139,6 +144,8 @@ def _grad_cells(
 
 def _inverse(A: Any, X: np.ndarray, method: str, rtol: float) -> Inverse:
     """b ↦ A⁻¹b for a positive definite A between nodes at X."""
+    if not A.shape[0]:
+        return lambda b: Solved(b, 0, True)
     few = A.shape[0] <= DIRECT or X.shape[1] == 1
     if method == "direct" or (method == "auto" and few):
         factor = direct(A)
