@@ -137,7 +137,7 @@ def test_the_dashed_lines_are_exact(opened):
     np.testing.assert_allclose(shown(opened)["alpha"], alpha, rtol=1e-9)
     exact = float(ridge.green_interval(np.array([0.4]), 0.4, 100.0)[0])
     numbers = opened.locator(".mc-bedding .numbers output").all_inner_texts()
-    assert numbers[2].endswith(f"({exact:.3g})")
+    assert numbers[2].endswith(f"({exact:.4f})")
 
 
 @pytest.mark.browser

@@ -95,24 +95,25 @@ def pictures(shown: Mapping[str, Any], *, columns: int = 2, levels: int = 64) ->
 
     Values are cut to that range and rounded to `levels`, which the eye does not see and the page's weight does.
     """
-    rows = -(-len(shown) // columns)
-    first = np.shape(next(iter(shown.values())))
+    whole = {caption: _picture(picture, caption, levels) for caption, picture in shown.items()}
+    rows, first = -(-len(shown) // columns), next(iter(whole.values())).shape
     tall = WIDTH / columns * first[0] / first[1]
     with style():
         fig = Figure(figsize=(WIDTH, rows * (tall + 0.28)), layout="constrained")
         cells: Sequence[Any] = fig.subplots(rows, columns, squeeze=False).ravel()
         for ax in cells:
             ax.set_axis_off()
-        for ax, (caption, picture) in zip(cells, shown.items(), strict=False):
-            P = np.asarray(picture, dtype=float)
-            if P.ndim not in (2, 3) or (P.ndim == 3 and P.shape[2] != 3) or not np.isfinite(P).all():
-                raise ValueError(
-                    f"pictures expects finite (H, W) or (H, W, 3) for {caption!r}, got shape {P.shape}."
-                )
-            P = np.round(np.clip(P, 0, 1) * (levels - 1)) / (levels - 1)
+        for ax, (caption, P) in zip(cells, whole.items(), strict=False):
             ax.imshow(P, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             ax.set_title(caption, fontsize=9.5)
     return fig
+
+
+def _picture(picture: Any, caption: str, levels: int) -> np.ndarray:
+    P = np.asarray(picture, dtype=float)
+    if P.ndim not in (2, 3) or (P.ndim == 3 and P.shape[2] != 3) or not np.isfinite(P).all():
+        raise ValueError(f"pictures expects finite (H, W) or (H, W, 3) for {caption!r}, got shape {P.shape}.")
+    return np.asarray(np.round(np.clip(P, 0, 1) * (levels - 1)) / (levels - 1))
 
 
 def _pair(x: Any, values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:

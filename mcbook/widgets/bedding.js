@@ -175,7 +175,7 @@ function render({ model, el }) {
     const w = press(n, kind, kappa, spot), u = fitted(n, kind, kappa, lam, xs, ys), kept = shares(n, kind, kappa), df = kept.reduce((a, b) => a + b, 0), dip = value(w, spot), length = 1 / Math.sqrt(kappa);
     drawString(w, kappa, spot); drawDecay(w, kappa, spot); drawBars(kept);
     const alpha = drawFit(u, xs, ys, kappa, lam, chosen());
-    [shownK.textContent, shownZ.textContent, shownL.textContent, shownP.textContent] = [kappa.toPrecision(3).replace(/e\+?(\d)/, "·10^$1"), spot.toFixed(2), lam.toFixed(lam < 1e-3 ? 5 : 3), which.value];
+    [shownK.textContent, shownZ.textContent, shownL.textContent, shownP.textContent] = [kappa.toFixed(kappa < 100 ? 1 : 0), spot.toFixed(2), lam.toFixed(lam < 1e-3 ? 5 : 3), which.value];
     height.value = ys[chosen()]; shownH.textContent = signed(ys[chosen()], 2);
     [length.toFixed(3), (kappa / (n * n)).toPrecision(2), `${dip.toPrecision(3)} (${green(spot, spot, kappa).toPrecision(3)})`, df.toFixed(1)].forEach((text, k) => { numbers[k][1].textContent = text; });
     stiff.setAttribute("aria-valuetext", `κ = ${kappa.toPrecision(2)}, length ${length.toFixed(3)}`);
