@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def profiles(
             ax.set_xlabel(xlabel)
         if len(names) > 1:
             lines = {line.get_label(): line for ax in fig.axes for line in ax.lines}
-            fig.legend(lines.values(), lines.keys(), loc="outside upper left", ncols=min(4, len(names)))
+            fig.legend(list(lines.values()), list(lines), loc="outside upper left", ncols=min(4, len(names)))
     return fig
 
 
@@ -62,7 +62,7 @@ def scales(
     log: tuple[bool, bool] = (True, True),
     ylim: tuple[int | float, int | float] | None = None,
 ) -> Figure:
-    """Curves (x, values) over logarithmic axes, up to 16 points as points; `marks` are named upright lines."""
+    """Curves (x, values), up to 16 points as points, over logarithmic axes; `marks` are upright lines."""
     with style():
         fig = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         ax = fig.subplots()
@@ -93,14 +93,14 @@ def scales(
 def pictures(shown: Mapping[str, Any], *, columns: int = 2, levels: int = 64) -> Figure:
     """Pictures with values in 0 … 1, (H, W) grey or (H, W, 3), side by side; caption -> picture.
 
-    Values are cut to that range and rounded to `levels`, which the eye does not see and the page's weight does.
+    Values are cut to that range and rounded to `levels`: the eye does not see it, the page's weight does.
     """
     whole = {caption: _picture(picture, caption, levels) for caption, picture in shown.items()}
     rows, first = -(-len(shown) // columns), next(iter(whole.values())).shape
     tall = WIDTH / columns * first[0] / first[1]
     with style():
         fig = Figure(figsize=(WIDTH, rows * (tall + 0.28)), layout="constrained")
-        cells: Sequence[Any] = fig.subplots(rows, columns, squeeze=False).ravel()
+        cells: Any = fig.subplots(rows, columns, squeeze=False).ravel()
         for ax in cells:
             ax.set_axis_off()
         for ax, (caption, P) in zip(cells, whole.items(), strict=False):

@@ -16,9 +16,9 @@ HEIGHT = 1.2  # how far up and down the points may lie
 
 
 class OnSprings(anywidget.AnyWidget):
-    """Press a string on springs, −u″ + κu = δ on [0, 1] with free ends, and fit points with the same matrices.
+    """Press a string on springs, −u″ + κu = δ on [0, 1] with free ends, and fit points beside it.
 
-    The page solves both tridiagonal systems itself, in JavaScript: (K + κS) w = f for the string and, for the
+    The page solves both systems, of one pair of tridiagonal matrices, itself, in JavaScript: (K + κS) w = f for the string and, for the
     fit, the minimiser of ½ Σ (u(xᵢ) − yᵢ)² + ½ λ wᵀ(K + κS)w, with S the mass matrix, its lumped form, or
     h₀I with the fixed h₀ = 1/16 (the mistake λI). Dashed are the exact solutions: Green's function, and
     kernel ridge regression with it.
@@ -80,8 +80,8 @@ def checked_points(x: Any, y: Any) -> np.ndarray:
     inside = (x >= 0) & (x <= 1) & (np.abs(y) <= HEIGHT)
     if not inside.all():  # NaN is not inside either
         raise ValueError(
-            f"OnSprings draws x in [0, 1] and y within ±{HEIGHT}; point(s) {np.flatnonzero(~inside).tolist()} "
-            "are outside or NaN: rescale them."
+            f"OnSprings draws x in [0, 1] and y within ±{HEIGHT}; point(s) "
+            f"{np.flatnonzero(~inside).tolist()} are outside or NaN: rescale them."
         )
     if len(np.unique(np.round(x, 4))) < len(x):
         raise ValueError("OnSprings expects distinct x: two points at one place cannot be told apart.")
