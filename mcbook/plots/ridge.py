@@ -48,7 +48,7 @@ def profiles(
         for ax in fig.axes if beside else fig.axes[-1:]:
             ax.set_xlabel(xlabel)
         if len(names) > 1:
-            lines = {line.get_label(): line for ax in fig.axes for line in ax.lines}
+            lines = {str(line.get_label()): line for ax in fig.axes for line in ax.lines}
             fig.legend(list(lines.values()), list(lines), loc="outside upper left", ncols=min(4, len(names)))
     return fig
 

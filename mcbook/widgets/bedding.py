@@ -18,10 +18,10 @@ HEIGHT = 1.2  # how far up and down the points may lie
 class OnSprings(anywidget.AnyWidget):
     """Press a string on springs, −u″ + κu = δ on [0, 1] with free ends, and fit points beside it.
 
-    The page solves both systems, of one pair of tridiagonal matrices, itself, in JavaScript: (K + κS) w = f for the string and, for the
-    fit, the minimiser of ½ Σ (u(xᵢ) − yᵢ)² + ½ λ wᵀ(K + κS)w, with S the mass matrix, its lumped form, or
-    h₀I with the fixed h₀ = 1/16 (the mistake λI). Dashed are the exact solutions: Green's function, and
-    kernel ridge regression with it.
+    The page solves both systems itself, in JavaScript, with one pair of tridiagonal matrices: the string's is
+    (K + κS) w = f, and the fit minimises ½ Σ (u(xᵢ) − yᵢ)² + ½ λ wᵀ(K + κS)w. S is the mass matrix, its
+    lumped form, or h₀I with the fixed h₀ = 1/16 (the mistake λI). Dashed are the exact solutions: Green's
+    function, and kernel ridge regression with it.
 
     Parameters
         x, y       4 to 12 points (n,), x in [0, 1] and distinct, y in [−1.2, 1.2]
