@@ -5,9 +5,9 @@ python -m benchmarks.ridge --only speed           one of orders, speed, decay, a
 
 orders   errors and orders on the same meshes, kappa = 100, u = sin(πx)sin(πy); both sides' errors are
          measured by the same functional, scikit-fem's
-speed    assembly (matrix and load, quadrature of degree 6) and all of it (solve included), interleaved; the
-         mesh is made beforehand.  scikit-fem: `solve(*condense(...))` as its documentation has it (SuperLU),
-         its own preconditioned CG, and with the solver of mcbook
+speed    assembly (matrix and load, the load's quadrature of degree 6) and all of it (solve included),
+         interleaved; the mesh is made beforehand.  scikit-fem: `solve(*condense(...))` as its documentation
+         has it (SuperLU), its own preconditioned CG, and with the solver of mcbook
 decay    the discrete rate against its closed form
 adjoint  gradients by one more solve against central differences
 path     degrees of freedom and the solution at a fixed lam, on finer and finer meshes, with M and with I
@@ -44,12 +44,12 @@ class Peer:
         self.element = (ElementTriP1, ElementTriP2)[degree - 1]()
 
     def assemble(self) -> tuple[Any, Any, Any]:
-        """Basis, matrix and load."""
+        """Basis, matrix and load; the matrix at its default quadrature, exact here and quicker."""
         from skfem import Basis
 
-        basis = Basis(self.mesh, self.element, intorder=6)
+        basis, fine = Basis(self.mesh, self.element), Basis(self.mesh, self.element, intorder=6)
         stiff, load = _forms()
-        return basis, stiff.assemble(basis), load.assemble(basis)
+        return basis, stiff.assemble(basis), load.assemble(fine)
 
     def run(self, solver: Any = None) -> np.ndarray:
         """All of it: the nodal values."""
@@ -241,7 +241,7 @@ def adjoint(_: int, seeds: int = 5) -> dict:
             target = rng.normal(size=n)
             solution = _held(mesh, **at)
             grad = ridge.vjp_solve(mesh, solution, solution.w - target)
-            for name, G in zip(("kappa", "a", "b"), grad, strict=False):
+            for name, G in zip(("kappa", "a", "b"), grad[:3], strict=True):
                 off = max(_mismatch(mesh, at, target, name, G, V) for V in (G, rng.normal(size=G.shape)))
                 worst[name] = max(worst.get(name, 0.0), off)
     return {"seeds": seeds, "worst_relative_to_norm": worst}

@@ -184,6 +184,22 @@ def test_multigrid_agrees_with_the_factorisation_whatever_the_mesh(rng):
         assert known.iterations == 0
 
 
+def test_multigrid_follows_a_mesh_that_is_finer_by_a_thousand_at_a_point(rng, monkeypatch):
+    """Nodes in a fan, a thousand times closer at its tip: boxes that split in the crowd keep CG short."""
+    flat = ridge.mesh_rectangle(120, 28)
+    radius, angle = 1000 ** (flat.nodes[:, 0] - 1), np.pi / 2 * flat.nodes[:, 1]
+    fan = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    mesh = ridge.mesh_triangles(fan, flat.cells)
+    b = ridge.load(mesh, rng.normal(size=len(fan)))
+    found = ridge.solve(mesh, b, kappa=KAPPA, fixed=mesh.boundary, method="multigrid")
+    known = ridge.solve(mesh, b, kappa=KAPPA, fixed=mesh.boundary, method="direct")
+    assert found.converged
+    assert np.linalg.norm(found.w - known.w) < 1e-9 * np.linalg.norm(known.w)
+    monkeypatch.setattr(multigrid, "CROWD", 10**9)
+    even = ridge.solve(mesh, b, kappa=KAPPA, fixed=mesh.boundary, method="multigrid")
+    assert found.iterations < 60 < even.iterations
+
+
 def test_the_v_cycle_is_symmetric_positive_and_contracts(rng):
     mesh = ridge.mesh_square(32)
     A = ridge.operator(mesh, kappa=KAPPA)
@@ -215,7 +231,7 @@ def test_unresolved_lengths_are_reported_and_too_few_iterations_too(rng):
 
 def test_where_multigrid_gives_up_the_factorisation_takes_over(rng, monkeypatch):
     """And the iterations that were lost are told; multigrid alone reports that it did not converge."""
-    mesh = ridge.mesh_square(72)  # more than DIRECT unknowns
+    mesh = ridge.mesh_square(52)  # more than DIRECT unknowns
     b = ridge.load(mesh, rng.normal(size=len(mesh.nodes)))
     known = ridge.solve(mesh, b, kappa=KAPPA, method="direct")
 

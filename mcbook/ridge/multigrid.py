@@ -3,7 +3,7 @@
 Problem    A x = b, A sparse, symmetric and positive definite, too large to factorise quickly
 Idea       CG minimises the energy ½xᵀAx - bᵀx; a V-cycle is a cheap A⁻¹: damped Jacobi sweeps remove what is
            rough, and what is smooth is solved for on a coarser level
-Levels     nodes in one box of a grid move together (P0, ones); one Jacobi step smooths that prolongation,
+Levels     nodes in one box move together (P0, ones); one Jacobi step smooths that prolongation,
            P = (I - ω D⁻¹A)P0; the coarse matrix is Galerkin's, PᵀAP: the same energy on fewer unknowns
 References vanek1996 (smoothed aggregation)
 Symbols    D the diagonal of A, ω the damping, X (n, d) the nodes' places
@@ -20,6 +20,8 @@ from scipy.sparse.linalg import LinearOperator, cg, splu
 Array = Any
 COARSEST = 800
 SIDE = 3.0  # a box in units of the distance between nodes
+CROWD = 2 * 9  # nodes: a box of side 3 holds 9 in the plane
+HALVINGS = 20
 
 
 class Level(NamedTuple):
@@ -68,14 +70,29 @@ def _radius(A: Any, diagonal: np.ndarray) -> float:
 
 
 def boxes(X: Float[Array, "n d"]) -> tuple[Any, np.ndarray]:
-    """P0 (n, m) with a one where a node lies in a box, and the boxes' mean places (m, d)."""
+    """P0 (n, m) with a one where a node lies in a box, and the boxes' mean places (m, d).
+
+    Boxes are equal on an even mesh; where nodes crowd, a box is halved until it holds at most `CROWD`.
+    """
     low, extent = X.min(0), np.ptp(X, axis=0)
     side = SIDE * (np.prod(extent) / len(X)) ** (1 / X.shape[1])
-    index = np.floor((X - low) / side).astype(np.int64)
-    key = index @ np.cumprod(np.concatenate([[1], index.max(0)[:-1] + 1]))
-    _, box, count = np.unique(key, return_inverse=True, return_counts=True)
+    box = _box(X - low, side)
+    for _ in range(HALVINGS):
+        crowded = np.bincount(box)[box] > CROWD
+        if not crowded.any():
+            break
+        side /= 2
+        box[crowded] = box.max() + 1 + _box(X[crowded] - low, side)
+    _, box, count = np.unique(box, return_inverse=True, return_counts=True)
     P0 = sp.csr_array((np.ones(len(X)), box, np.arange(len(X) + 1)), shape=(len(X), len(count)))
     return P0, (P0.T @ X) / count[:, None]
+
+
+def _box(X: np.ndarray, side: float) -> np.ndarray:
+    """The number of each node's box in a grid of that side, counted over the boxes that hold a node."""
+    index = np.floor(X / side).astype(np.int64)
+    key = index @ np.cumprod(np.concatenate([[1], index.max(0)[:-1] + 1]))
+    return np.unique(key, return_inverse=True)[1]
 
 
 def v_cycle(h: Hierarchy, r: Float[Array, " n"], depth: int = 0) -> Float[Array, " n"]:

@@ -23,7 +23,7 @@ from mcbook.ridge.mesh import Mesh, cell_diameters, geometry
 from mcbook.ridge.multigrid import Solved, conjugate_gradients, direct, hierarchy
 
 Array = Any
-DIRECT = 5000
+DIRECT = 2500
 METHODS = ("auto", "direct", "multigrid")
 Inverse = Callable[[np.ndarray], Solved]
 
