@@ -90,7 +90,7 @@ def scales(
     return fig
 
 
-def pictures(shown: Mapping[str, Any], *, columns: int = 2, levels: int = 64) -> Figure:
+def pictures(shown: Mapping[str, Any], *, columns: int = 2, levels: int = 32) -> Figure:
     """Pictures with values in 0 … 1, (H, W) grey or (H, W, 3), side by side; caption -> picture.
 
     Values are cut to that range and rounded to `levels`: the eye does not see it, the page's weight does.
@@ -105,7 +105,7 @@ def pictures(shown: Mapping[str, Any], *, columns: int = 2, levels: int = 64) ->
             ax.set_axis_off()
         for ax, (caption, P) in zip(cells, whole.items(), strict=False):
             ax.imshow(P, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            ax.set_title(caption, fontsize=9.5)
+            ax.set_title(caption, fontsize=10.5)
     return fig
 
 
