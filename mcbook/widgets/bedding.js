@@ -132,9 +132,10 @@ function decayPanel() {
   const figure = panel("How fast it forgets", "the dip, logarithmic", "The size of the dip on a logarithmic scale: away from the finger both lines are straight. Solid: the solution on the mesh. Dashed: the exact one, of slope root kappa.",
     ...axes(x, y, [0, 0.5, 1].map((v) => [v, v]), [], 0), ...[[0, "1"], [-2, "10⁻²"], [-4, "10⁻⁴"]].flatMap(([v, text]) => [svg("path", { class: "grid", d: `M${PAD.left} ${y(v)}H${W - PAD.right}` }), svg("text", { text, x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" })]), exact, string);
   const draw = (w, kappa, at) => {
-    const top = green(at, at, kappa), n = w.length - 1, high = (v) => y(Math.max(-4.2, Math.log10(Math.abs(v) / top + 1e-9)));
-    string.setAttribute("d", path(w.map((v, i) => [x(i / n), high(v)])));
-    exact.setAttribute("d", path(fine.map((t) => [x(t), high(green(t, at, kappa))])));
+    const top = green(at, at, kappa), n = w.length - 1, size = (v) => Math.log10(Math.abs(v) / top + 1e-9);
+    const line = (points) => points.map(([t, v], i) => (v < -4 ? "" : `${i && points[i - 1][1] >= -4 ? "L" : "M"}${x(t).toFixed(1)} ${y(v).toFixed(1)}`)).join(""); // no more than is seen
+    string.setAttribute("d", line(w.map((v, i) => [i / n, size(v)])));
+    exact.setAttribute("d", line(fine.map((t) => [t, size(green(t, at, kappa))])));
   };
   return [figure, draw];
 }
