@@ -143,7 +143,7 @@ function decayPanel() {
 function advice({ n, kind, kappa, place, w }) {
   const kh = kappa / (n * n), length = 1 / Math.sqrt(kappa);
   if (kind === "identity" && n !== 16) return `λI: one spring of fixed strength at every node, so ${n > 16 ? "more nodes are more springs" : "fewer nodes are fewer springs"}. The length is ${(length * Math.sqrt(16 / n)).toFixed(3)} on this mesh, not ${length.toFixed(3)}.`;
-  if (kind === "consistent" && kh > 6) return `κh² = ${kh.toFixed(1)} is beyond 6: the string goes up and down from node to node. No length 1/√κ fits between two nodes of this mesh.`;
+  if (kind === "consistent" && kh > 6) return `κh² = ${kh.toFixed(1)} is beyond 6: the string goes up and down from node to node. From one node to the next it is ${Math.sqrt(kh).toFixed(1)} lengths 1/√κ.`;
   if (kh > 1) return `κh² = ${kh.toFixed(1)}: the mesh is wider than the length 1/√κ = ${length.toFixed(3)}, and does not see how the string bends.`;
   const there = place + 3 * length <= 1 ? place + 3 * length : place - 3 * length;
   if (there < 0) return `The length is ${length.toFixed(3)}: the ends of the string feel the finger.`;
