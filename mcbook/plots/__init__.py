@@ -13,6 +13,7 @@ from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
+from mcbook.plots.ridge import pictures, profiles, scales
 from mcbook.plots.svg import Figure, figure
 
 __all__ = [
@@ -29,7 +30,10 @@ __all__ = [
     "learning_curves",
     "matrix",
     "molecules",
+    "pictures",
+    "profiles",
     "rasterise",
+    "scales",
     "scatter_pair",
     "sequence_logo",
     "spectrogram",

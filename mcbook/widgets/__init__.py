@@ -1,10 +1,12 @@
 """Interactive parts of the pages: one class each, live in Jupyter and at work on the static page as well.
 
 The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
-tested functions, and handed over as arrays. (Kernel ridge regression by hand solves its few points itself.)
+tested functions, and handed over as arrays. (Kernel ridge regression by hand and the string on springs solve
+their small systems themselves.)
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
@@ -18,6 +20,7 @@ __all__ = [
     "GradientWalk",
     "Mutants",
     "MutateByHand",
+    "OnSprings",
     "Relatives",
     "RidgeByHand",
     "Sweep",
