@@ -270,7 +270,8 @@ def captums(case: dict, B: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Captum's methods on the twin, which must answer as our network does."""
     from benchmarks.attribution_sides import Twin, captum_methods, tensor
 
-    X, twin = case["judge"], Twin(case["params"], "tanh", X)
+    X = case["judge"]
+    twin = Twin(case["params"], "tanh", X)
     answers = twin(tensor(side_by_side(X))).detach().numpy()
     if np.abs(answers - np.asarray(se.predict(case["params"], X))).max() > 1e-12:
         raise RuntimeError("the torch twin is another network")
@@ -345,6 +346,7 @@ def compared(table: dict[str, dict[str, list[float]]]) -> dict:
         best = {
             method: max((np.array(row[way]) for way in ways if way in row), key=lambda v: sign * v.mean())
             for method, row in table.items()
+            if any(way in row for way in ways)
         }
         ours = max((m for m in best if m.startswith("mcbook")), key=lambda m: sign * best[m].mean())
         peers = sorted((m for m in best if m.startswith("captum")), key=lambda m: -sign * best[m].mean())
