@@ -33,7 +33,7 @@ def mixed_hessian(s: np.ndarray, a: np.ndarray, net: TwoBlocks) -> np.ndarray:
 
 
 def integrated_unit(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Integrated gradients of tanh(w · x) from the baseline 0: x ∘ w tanh(z)/z, z = w · x.  x, w (d,) -> (d,)."""
+    """Integrated gradients of tanh(w · x) from 0: x ∘ w tanh(z)/z, z = w · x.  x, w (d,) -> (d,)."""
     z = w @ x
     return x * w * np.tanh(z) / z
 

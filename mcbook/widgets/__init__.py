@@ -7,6 +7,7 @@ tested functions, and handed over as arrays. (Kernel ridge regression by hand so
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.protein import MutateProtein, Scan
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
@@ -18,8 +19,10 @@ __all__ = [
     "GradientWalk",
     "Mutants",
     "MutateByHand",
+    "MutateProtein",
     "Relatives",
     "RidgeByHand",
+    "Scan",
     "Sweep",
     "UnmixByHand",
     "bonds",
