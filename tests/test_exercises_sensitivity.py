@@ -20,8 +20,8 @@ def network(rng, d=3, k=2, h=4):
     return rng.normal(size=d), rng.normal(size=k), net
 
 
-def output(s, a, net):
-    return net.v @ jnp.tanh(net.W_s @ s + net.W_a @ a + net.b)
+def output(s, m, net):
+    return net.v @ jnp.tanh(net.W_s @ s + net.W_m @ m + net.b)
 
 
 def along(f, x, nodes=60):
@@ -43,15 +43,15 @@ def over_all_orders(f, x):
 
 
 def test_the_chain_is_jax_s(rng):
-    s, a, net = network(rng)
-    theirs = jax.grad(output)(s, a, net)
-    np.testing.assert_allclose(TRUTH["sensitivity-chain"](s, a, net), theirs, rtol=1e-12)
+    s, m, net = network(rng)
+    theirs = jax.grad(output)(s, m, net)
+    np.testing.assert_allclose(TRUTH["sensitivity-chain"](s, m, net), theirs, rtol=1e-12)
 
 
 def test_the_mixed_hessian_is_jax_s(rng):
-    s, a, net = network(rng)
-    theirs = jax.jacobian(jax.grad(output, 0), 1)(s, a, net)
-    np.testing.assert_allclose(TRUTH["sensitivity-mixed"](s, a, net), theirs, rtol=1e-11, atol=1e-13)
+    s, m, net = network(rng)
+    theirs = jax.jacobian(jax.grad(output, 0), 1)(s, m, net)
+    np.testing.assert_allclose(TRUTH["sensitivity-mixed"](s, m, net), theirs, rtol=1e-11, atol=1e-13)
 
 
 def test_the_saturated_unit_is_the_integral_and_complete(rng):

@@ -9,27 +9,27 @@ from mcbook.notebook import Question
 
 
 class TwoBlocks(NamedTuple):
-    """The weights of y = v · tanh(W_s s + W_a a + b): W_s (h, d), W_a (h, k), b (h,), v (h,)."""
+    """The weights of y = v · tanh(W_s s + W_m m + b): W_s (h, d), W_m (h, k), b (h,), v (h,)."""
 
     W_s: np.ndarray
-    W_a: np.ndarray
+    W_m: np.ndarray
     b: np.ndarray
     v: np.ndarray
 
-    def hidden(self, s: np.ndarray, a: np.ndarray) -> np.ndarray:
-        """What the hidden units answer, tanh(W_s s + W_a a + b), (h,)."""
-        return np.tanh(self.W_s @ s + self.W_a @ a + self.b)
+    def hidden(self, s: np.ndarray, m: np.ndarray) -> np.ndarray:
+        """What the hidden units answer, tanh(W_s s + W_m m + b), (h,)."""
+        return np.tanh(self.W_s @ s + self.W_m @ m + self.b)
 
 
-def sequence_gradient(s: np.ndarray, a: np.ndarray, net: TwoBlocks) -> np.ndarray:
-    """∂y/∂s = W_sᵀ (v ∘ (1 − h ∘ h)).  s (d,), a (k,) -> (d,)."""
-    h = net.hidden(s, a)
+def sequence_gradient(s: np.ndarray, m: np.ndarray, net: TwoBlocks) -> np.ndarray:
+    """∂y/∂s = W_sᵀ (v ∘ (1 − h ∘ h)).  s (d,), m (k,) -> (d,)."""
+    h = net.hidden(s, m)
     return net.W_s.T @ (net.v * (1 - h**2))
 
 
-def mixed_hessian(s: np.ndarray, a: np.ndarray, net: TwoBlocks) -> np.ndarray:
-    """∂²y/∂s∂aᵀ = W_sᵀ diag(v ∘ (−2 h ∘ (1 − h ∘ h))) W_a.  s (d,), a (k,) -> (d, k)."""
-    return _between(s, a, net, lambda h: -2 * h * (1 - h**2))
+def mixed_hessian(s: np.ndarray, m: np.ndarray, net: TwoBlocks) -> np.ndarray:
+    """∂²y/∂s∂mᵀ = W_sᵀ diag(v ∘ (−2 h ∘ (1 − h ∘ h))) W_m.  s (d,), m (k,) -> (d, k)."""
+    return _between(s, m, net, lambda h: -2 * h * (1 - h**2))
 
 
 def integrated_unit(x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -50,13 +50,13 @@ def kinked_unit(x: np.ndarray, w: np.ndarray, c: float) -> np.ndarray:
 
 
 def _between(
-    s: np.ndarray, a: np.ndarray, net: TwoBlocks, slope: Callable[[np.ndarray], np.ndarray]
+    s: np.ndarray, m: np.ndarray, net: TwoBlocks, slope: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    return net.W_s.T @ ((net.v * slope(net.hidden(s, a)))[:, None] * net.W_a)
+    return net.W_s.T @ ((net.v * slope(net.hidden(s, m)))[:, None] * net.W_m)
 
 
 def _network(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TwoBlocks]:
-    """A point (s, a) and a network of five hidden units over three and two inputs."""
+    """A point (s, m) and a network of five hidden units over three and two inputs."""
     weights = TwoBlocks(
         rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), rng.normal(size=5), rng.normal(size=5)
     )
@@ -75,23 +75,23 @@ def _quadratic(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.nda
 
 QUESTIONS: dict[str, Question] = {
     "sensitivity-chain": Question(
-        "∂y/∂s of y = v · tanh(W_s s + W_a a + b), as a function of s, a and net",
+        "∂y/∂s of y = v · tanh(W_s s + W_m m + b), as a function of s, m and net",
         sequence_gradient,
         mistakes={
-            "the slope of the tanh is missing": lambda s, a, net: net.W_s.T @ net.v,
-            "the slope was taken as 1 − h, not 1 − h²": lambda s, a, net: (
-                net.W_s.T @ (net.v * (1 - net.hidden(s, a)))
+            "the slope of the tanh is missing": lambda s, m, net: net.W_s.T @ net.v,
+            "the slope was taken as 1 − h, not 1 − h²": lambda s, m, net: (
+                net.W_s.T @ (net.v * (1 - net.hidden(s, m)))
             ),
             "the slope is taken where the other block is zero: the relatives act through it, too": (
-                lambda s, a, net: sequence_gradient(s, np.zeros_like(a), net)
+                lambda s, m, net: sequence_gradient(s, np.zeros_like(m), net)
             ),
-            "the bias was forgotten inside the slope": lambda s, a, net: sequence_gradient(
-                s, a, net._replace(b=np.zeros_like(net.b))
+            "the bias was forgotten inside the slope": lambda s, m, net: sequence_gradient(
+                s, m, net._replace(b=np.zeros_like(net.b))
             ),
-            "it is multiplied by s: that is gradient × input": lambda s, a, net: (
-                s * sequence_gradient(s, a, net)
+            "it is multiplied by s: that is gradient × input": lambda s, m, net: (
+                s * sequence_gradient(s, m, net)
             ),
-            "the sign is lost": lambda s, a, net: -sequence_gradient(s, a, net),
+            "the sign is lost": lambda s, m, net: -sequence_gradient(s, m, net),
         },
         inputs=_network,
     ),
@@ -152,21 +152,21 @@ QUESTIONS: dict[str, Question] = {
         inputs=lambda rng: (*_unit(rng), 0.6 + rng.random()),
     ),
     "sensitivity-mixed": Question(
-        "∂²y/∂s∂aᵀ of y = v · tanh(W_s s + W_a a + b), (d, k), as a function of s, a and net",
+        "∂²y/∂s∂mᵀ of y = v · tanh(W_s s + W_m m + b), (d, k), as a function of s, m and net",
         mixed_hessian,
         mistakes={
-            "the first derivative of the tanh stands where the second belongs": lambda s, a, net: _between(
-                s, a, net, lambda h: 1 - h**2
+            "the first derivative of the tanh stands where the second belongs": lambda s, m, net: _between(
+                s, m, net, lambda h: 1 - h**2
             ),
-            "the chain rule was cut short: tanh'' = −2 tanh · tanh', not −2 tanh": lambda s, a, net: _between(
-                s, a, net, lambda h: -2 * h
+            "the chain rule was cut short: tanh'' = −2 tanh · tanh', not −2 tanh": lambda s, m, net: _between(
+                s, m, net, lambda h: -2 * h
             ),
-            "the sign is lost": lambda s, a, net: -mixed_hessian(s, a, net),
-            "the 2 of the square is missing": lambda s, a, net: mixed_hessian(s, a, net) / 2,
-            "this is the product of the two gradients, which is no second derivative": lambda s, a, net: (
+            "the sign is lost": lambda s, m, net: -mixed_hessian(s, m, net),
+            "the 2 of the square is missing": lambda s, m, net: mixed_hessian(s, m, net) / 2,
+            "this is the product of the two gradients, which is no second derivative": lambda s, m, net: (
                 np.outer(
-                    sequence_gradient(s, a, net),
-                    net.W_a.T @ (net.v * (1 - net.hidden(s, a) ** 2)),
+                    sequence_gradient(s, m, net),
+                    net.W_m.T @ (net.v * (1 - net.hidden(s, m) ** 2)),
                 )
             ),
         },
@@ -184,7 +184,7 @@ BOXES: dict[str, dict[str, Any]] = {
             "this is the mean gradient along the path; the factor s − s' is missing": 2.5,
             "this is gradient × input with the gradient of the baseline": 0.0,
         },
-        "hint": "Along the path s = 3t and a = 5t, so ∂f/∂s = 5t; average it over t, and multiply by s.",
+        "hint": "Along the path s = 3t and m = 5t, so ∂f/∂s = 5t; average it over t, and multiply by s.",
     },
     "sensitivity-simplex": {
         "prompt": "The norm of what can be acted upon:",

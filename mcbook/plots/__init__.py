@@ -13,6 +13,7 @@ from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
+from mcbook.plots.protein import protein_map
 from mcbook.plots.svg import Figure, figure
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "learning_curves",
     "matrix",
     "molecules",
+    "protein_map",
     "rasterise",
     "scatter_pair",
     "sequence_logo",

@@ -18,7 +18,7 @@ function unpack(model) {
   });
 }
 
-const niceStep = (span) => [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((s) => span / s <= 5) || 100;
+const niceStep = (span) => [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((s) => span / s <= 7) || 100;
 
 // Bars of the twenty letters at one position: what each block adds, the total, the forecast, the measurement.
 function lettersPanel(alphabet, label, choose) {
@@ -138,7 +138,7 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       const share = (100 * Math.abs(parts[1])) / (Math.abs(parts[0]) + Math.abs(parts[1]) || 1);
-      summary.textContent = to === from ? `${name} keeps its letter: nothing changes.` : `${mutant}: predicted effect ${signed(value, 2)}, forecast by the gradient ${signed(told, 2)}. ${blocks[0]} adds ${signed(parts[0], 2)} and ${blocks[1]} ${signed(parts[1], 2)}, ${share.toFixed(0)} % of the two together${seen === null ? "" : `; measured ${signed(seen, 2)}`}.`;
+      summary.textContent = to === from ? `${name} keeps its letter: nothing changes.` : `${mutant}: predicted effect ${signed(value, 2)}, forecast by the gradient ${signed(told, 2)}. Of the effect, ${blocks[0]} accounts for ${signed(parts[0], 2)} and ${blocks[1]} for ${signed(parts[1], 2)}, ${share.toFixed(0)} % of the two sizes together${seen === null ? "" : `; measured ${signed(seen, 2)}`}.`;
     }, 350);
   };
   const tell = () => { model.set("position", l); model.set("letter", alphabet[to]); model.save_changes(); };
