@@ -14,30 +14,33 @@ LETTERS = "MKTAYIAKQRQISFVKSHFSRQ"
 OWN = [AMINO_ACIDS.index(a) for a in LETTERS]
 
 
-def scan(seed=3, letters=LETTERS, measured=True, first=24):
+def scan(seed=3, letters=LETTERS, measured=True, first=24, alphabet=AMINO_ACIDS):
     """A protein whose effects are sums of two random parts; every third mutant was not measured."""
     rng = np.random.default_rng(seed)
-    L, own = len(letters), [AMINO_ACIDS.index(a) for a in letters]
-    parts = rng.normal(size=(L, 20, 2))
+    L, A, own = len(letters), len(alphabet), [alphabet.index(a) for a in letters]
+    parts = rng.normal(size=(L, A, 2))
     parts[np.arange(L), own] = 0
     effect = parts.sum(axis=2)
-    seen = effect + 0.2 * rng.normal(size=(L, 20))
+    seen = effect + 0.2 * rng.normal(size=(L, A))
     seen.ravel()[::3] = np.nan
-    return widgets.Scan(letters, effect, 0.6 * effect, parts, seen if measured else None, first)
+    return widgets.Scan(letters, effect, 0.6 * effect, parts, seen if measured else None, first, alphabet)
+
+
+ANOTHER = scan(4, "ABBECDAACEDBADECBBDAECAA", measured=False, first=1, alphabet="ABCDE")
 
 
 @pytest.fixture(scope="module")
 def protein():
-    scans = {"one": scan(), "another": scan(4, LETTERS[::-1] + "GG", measured=False, first=1)}
+    scans = {"one": scan(), "another": ANOTHER}
     return widgets.MutateProtein(scans, label="effect", position=4, letter="W")
 
 
 def tables(widget, k):
     """The five tables (5, L, A) of scan k, as the page reads them."""
-    sizes = [5 * len(s["letters"]) * 20 for s in widget.scans]
+    sizes = [5 * len(s["letters"]) * len(s["alphabet"]) for s in widget.scans]
     raw = np.frombuffer(widget.numbers, "<i2")[sum(sizes[:k]) : sum(sizes[: k + 1])]
     values = np.where(raw == UNKNOWN, np.nan, raw * widget.scans[k]["unit"])
-    return values.reshape(5, -1, 20)
+    return values.reshape(5, -1, len(widget.scans[k]["alphabet"]))
 
 
 # --- what Python hands over --------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ def tables(widget, k):
 
 def test_the_numbers_survive_the_journey(protein):
     assert repr(protein).startswith("MutateProtein: one (22 residues), another (24 residues)")
-    for k, given in enumerate((scan(), scan(4, LETTERS[::-1] + "GG", measured=False))):
+    for k, given in enumerate((scan(), ANOTHER)):
         effect, forecast, first, second, measured = tables(protein, k)
         unit = protein.scans[k]["unit"]
         np.testing.assert_allclose(effect, given.effect, atol=unit)
@@ -122,7 +125,7 @@ def opened(browser, tmp_path, protein) -> Iterator[Page]:  # noqa: F811
 
 def agrees(page, given, position, letter):
     """What the page shows of a mutant is what Python handed over."""
-    a = AMINO_ACIDS.index(letter)
+    a = given.alphabet.index(letter)
     data = page.locator(".mc-protein").evaluate("e => ({...e.dataset})")
     assert data["mutant"] == f"{given.letters[position]}{given.first + position}{letter}"
     assert float(data["effect"]) == pytest.approx(given.effect[position, a], abs=3e-4)
@@ -199,12 +202,13 @@ def test_bars_are_as_long_as_the_parts(opened):
 @pytest.mark.browser
 def test_another_protein_can_be_chosen(opened):
     opened.get_by_role("radio", name="another").check()
-    other = scan(4, LETTERS[::-1] + "GG", measured=False, first=1)
-    agrees(opened, other, 4, "W")
+    agrees(opened, ANOTHER, 4, "D")  # there is no W in this alphabet: the letter after the own one
+    assert opened.get_by_role("button", name="change to").count() == 5
     opened.evaluate("models[0].set('position', 23)")
-    agrees(opened, other, 23, "W")
+    agrees(opened, ANOTHER, 23, "D")
+    opened.get_by_role("button", name="change to E").click()
     opened.get_by_role("radio", name="one", exact=True).check()
-    agrees(opened, scan(), 21, "W")  # the shorter one ends there
+    agrees(opened, scan(), 21, "E")  # the shorter one ends there
 
 
 @pytest.mark.browser

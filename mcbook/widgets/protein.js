@@ -4,11 +4,11 @@ const WIDE = 700, TALL = 84, AROUND = 10, UNKNOWN = -32768;
 const diamond = (x, y, r) => `M${x} ${(y - r).toFixed(1)}L${(x + r).toFixed(1)} ${y}L${x} ${(y + r).toFixed(1)}L${(x - r).toFixed(1)} ${y}Z`;
 
 function unpack(model) {
-  const raw = model.get("numbers"), A = model.get("alphabet").length;
+  const raw = model.get("numbers");
   const view = raw instanceof DataView ? raw : new DataView(raw.buffer || raw);
   let start = 0;
   return model.get("scans").map((scan) => {
-    const L = scan.letters.length;
+    const L = scan.letters.length, A = scan.alphabet.length;
     const tables = [...Array(5).keys()].map((k) => [...Array(L).keys()].map((l) => [...Array(A).keys()].map((a) => {
       const count = view.getInt16(start + 2 * ((k * L + l) * A + a), true);
       return count === UNKNOWN ? null : count * scan.unit;
@@ -20,13 +20,13 @@ function unpack(model) {
 
 const niceStep = (span) => [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((s) => span / s <= 7) || 100;
 
-// Bars of the twenty letters at one position: what each block adds, the total, the forecast, the measurement.
+// Bars of the letters at one position: what each block adds, the total, the forecast, the measurement.
 function lettersPanel(alphabet, label, choose) {
   const A = alphabet.length, slot = (W - PAD.left - PAD.right) / A, at = (a) => PAD.left + (a + 0.5) * slot;
   const axes = svg("g"), bars = svg("g"), band = svg("rect", { class: "band", width: slot.toFixed(1), y: PAD.top, height: H - PAD.top - PAD.bottom }), zero = svg("path", { class: "frame" });
   const names = [...alphabet].map((letter, a) => svg("text", { text: letter, x: at(a).toFixed(1), y: H - 18, "text-anchor": "middle" }));
   const doors = [...alphabet].map((_, a) => { const door = svg("rect", { class: "door", x: (PAD.left + a * slot).toFixed(1), y: 0, width: slot.toFixed(1), height: H }); door.addEventListener("click", () => choose(a)); return door; });
-  const figure = panel("At this residue", label, "Bars: for each of the twenty letters what the two blocks of inputs add to the effect of changing to it, with marks for the total, the gradient's forecast and the measurement.",
+  const figure = panel("At this residue", label, "Bars: for each letter of the alphabet what the two blocks of inputs add to the effect of changing to it, with marks for the total, the gradient's forecast and the measurement.",
     band, axes, bars, zero, ...names, ...doors);
   const draw = (scan, l, chosen) => {
     const ends = [];
@@ -76,8 +76,8 @@ function mutantsPanel() {
 }
 
 function render({ model, el }) {
-  const scans = unpack(model), alphabet = model.get("alphabet"), label = model.get("label"), blocks = model.get("blocks");
-  let k = 0, l = Math.min(scans[0].letters.length - 1, model.get("position")), to = Math.max(0, alphabet.indexOf(model.get("letter"))), mark = () => {}, timer = 0;
+  const scans = unpack(model), label = model.get("label"), blocks = model.get("blocks");
+  let k = 0, alphabet = scans[0].alphabet, l = Math.min(scans[0].letters.length - 1, model.get("position")), to = Math.max(0, alphabet.indexOf(model.get("letter"))), mark = () => {}, drawBars = () => {}, choices = [], timer = 0;
   const scan = () => scans[k], own = () => alphabet.indexOf(scan().letters[l]), number = (i) => scan().first + i;
 
   const profiles = [0, 1].map((j) => svg("path", { class: `column${j}` })), here = svg("path", { class: "here" });
@@ -85,9 +85,7 @@ function render({ model, el }) {
   const slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Residue" }), residue = html("output");
   const keys = [...Array(2 * AROUND + 1).keys()].map((i) => { const key = html("button", { type: "button" }); key.addEventListener("click", () => move(l + i - AROUND)); return key; });
   const strip = html("div", { class: "letters", role: "group", "aria-label": "The residue and its neighbours" }, ...keys);
-  const choices = [...alphabet].map((letter, a) => { const key = html("button", { type: "button", text: letter, "aria-label": `change to ${letter}` }); key.addEventListener("click", () => pick(a)); return key; });
-  const alphabetRow = html("div", { class: "choices", role: "group", "aria-label": "Change to" }, html("span", { text: "change to" }), ...choices);
-  const [bars, drawBars] = lettersPanel(alphabet, label, (a) => pick(a)), [cloud, loadCloud] = mutantsPanel();
+  const alphabetRow = html("div", { class: "choices", role: "group", "aria-label": "Change to" }), panels = html("div", { class: "panels" }), [cloud, loadCloud] = mutantsPanel();
   const rows = ["effect, predicted", "forecast by the gradient", `of it ${blocks[0]}`, `of it ${blocks[1]}`, "measured"], cells = rows.map(() => html("b"));
   const numbers = html("div", { class: "numbers" }, ...rows.map((name, i) => html("span", {}, html("small", { text: name }), cells[i])));
   const sample = (kind, name) => html("span", {}, svg("svg", { class: "key", viewBox: "0 0 30 12", "aria-hidden": "true" }, kind), name);
@@ -95,14 +93,19 @@ function render({ model, el }) {
     sample(svg("rect", { class: "part0", x: 4, y: 1, width: 22, height: 10 }), blocks[0]), sample(svg("rect", { class: "part1", x: 4, y: 1, width: 22, height: 10 }), blocks[1]),
     sample(svg("path", { class: "total", d: "M4 6h22" }), "the two together"), sample(svg("path", { class: "forecast", d: diamond(15, 6, 4) }), "forecast"), sample(svg("circle", { class: "measured", cx: 15, cy: 6, r: 4 }), "measured"));
   const summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
-  const choice = radios("Protein", scans.map((s) => s.name), (i) => { k = i; load(); });
+  const choice = radios("Protein", scans.map((s) => s.name), (i) => { k = i; load(); tell(); });
   const root = html("div", { class: "mc-widget mc-protein", role: "group", "aria-label": "Mutate a protein by hand" },
     html("div", { class: "bar" }, choice), overview, html("label", { class: "angle" }, html("span", { text: "Residue" }), slider, residue), strip, alphabetRow, numbers,
-    legend, html("div", { class: "panels" }, bars, cloud), summary);
+    legend, panels, summary);
   if (scans.length === 1) choice.parentElement.remove();
   el.append(root);
 
   const load = () => {
+    const from = alphabet[to], [bars, draw] = lettersPanel(scan().alphabet, label, (a) => pick(a));
+    [alphabet, drawBars] = [scan().alphabet, draw];
+    choices = [...alphabet].map((letter, a) => { const key = html("button", { type: "button", text: letter, "aria-label": `change to ${letter}` }); key.addEventListener("click", () => pick(a)); return key; });
+    alphabetRow.replaceChildren(html("span", { text: "change to" }), ...choices);
+    panels.replaceChildren(bars, cloud);
     const L = scan().letters.length, A = alphabet.length, mean = [0, 1].map((j) => scan().parts[j].map((row) => row.reduce((s, v) => s + Math.abs(v), 0) / (A - 1)));
     const most = Math.max(...mean[0].map((v, i) => v + mean[1][i])) || 1, wide = WIDE / L, up = (v) => (TALL - 4) * (v / most);
     profiles.forEach((profile, j) => {
@@ -111,6 +114,7 @@ function render({ model, el }) {
     });
     slider.max = L - 1;
     l = Math.min(l, L - 1);
+    to = alphabet.includes(from) && from !== scan().letters[l] ? alphabet.indexOf(from) : (own() + 1) % A;
     mark = loadCloud(scan());
     update();
   };

@@ -24,6 +24,7 @@ class Scan(NamedTuple):
     parts     the effect as a sum over two blocks of inputs, (L, A, 2)
     measured  the effect in an experiment, NaN where there is none, (L, A); or None
     first     the number of the first residue
+    alphabet  the A letters, in the order of the tables' columns
     """
 
     letters: str
@@ -32,16 +33,16 @@ class Scan(NamedTuple):
     parts: Any
     measured: Any = None
     first: int = 1
+    alphabet: str = AMINO_ACIDS
 
 
 class MutateProtein(anywidget.AnyWidget):
     """Choose a residue and a letter; see the effect, the gradient's forecast, and two blocks' parts.
 
     Parameters
-        scans     name -> Scan, one to four proteins over the same alphabet
+        scans     name -> Scan, one to four proteins
         blocks    what the two blocks are called
         label     what is predicted, with its unit
-        alphabet  the letters of the columns
         position  the residue that is shown first, counted from 0; letter the one that it is changed to
 
     Raises ValueError for no protein, letters outside the alphabet, arrays of other shapes or not finite,
@@ -53,7 +54,6 @@ class MutateProtein(anywidget.AnyWidget):
     position = traitlets.Int(0, min=0).tag(sync=True)
     letter = traitlets.Unicode().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
-    alphabet = traitlets.Unicode().tag(sync=True)
     blocks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     scans: Any = traitlets.List().tag(sync=True)  # names, letters, first residues, units of the numbers
     numbers = traitlets.Bytes().tag(sync=True)  # for each scan: effect, forecast, two parts, measured
@@ -64,7 +64,6 @@ class MutateProtein(anywidget.AnyWidget):
         *,
         blocks: Sequence[str] = ("sequence", "relatives"),
         label: str = "effect",
-        alphabet: str = AMINO_ACIDS,
         position: int = 0,
         letter: str | None = None,
     ) -> None:
@@ -72,8 +71,9 @@ class MutateProtein(anywidget.AnyWidget):
             raise ValueError(
                 f"MutateProtein expects 1 to 4 proteins and two blocks, got {len(scans)} and {len(blocks)}."
             )
-        tables = [checked_scan(name, scan, alphabet) for name, scan in scans.items()]
-        own = next(iter(scans.values())).letters
+        tables = [checked_scan(name, scan) for name, scan in scans.items()]
+        shown = next(iter(scans.values()))
+        own, alphabet = shown.letters, shown.alphabet
         if not 0 <= position < len(own) or (
             letter is not None and (len(letter) != 1 or letter not in alphabet)
         ):
@@ -86,10 +86,15 @@ class MutateProtein(anywidget.AnyWidget):
             position=int(position),
             letter=letter or next(a for a in alphabet if a != own[position]),
             label=label,
-            alphabet=alphabet,
             blocks=list(blocks),
             scans=[
-                {"name": name, "letters": s.letters, "first": int(s.first), "unit": unit}
+                {
+                    "name": name,
+                    "letters": s.letters,
+                    "alphabet": s.alphabet,
+                    "first": int(s.first),
+                    "unit": unit,
+                }
                 for (name, s), (_, unit) in zip(scans.items(), packed, strict=True)
             ],
             numbers=b"".join(raw for raw, _ in packed),
@@ -100,8 +105,9 @@ class MutateProtein(anywidget.AnyWidget):
         return f"MutateProtein: {', '.join(told)}; every single mutant, parts of {' and '.join(self.blocks)}"
 
 
-def checked_scan(name: str, scan: Scan, alphabet: str) -> np.ndarray:
+def checked_scan(name: str, scan: Scan) -> np.ndarray:
     """The scan's five tables as one array (5, L, A), NaN where nothing was measured, or a ValueError."""
+    alphabet = scan.alphabet
     L, A = len(scan.letters), len(alphabet)
     strange = sorted(set(scan.letters) - set(alphabet))
     if L < 2 or strange:
