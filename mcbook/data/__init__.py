@@ -13,6 +13,7 @@ MCBOOK_CACHE moves the cache.
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
+from mcbook.data.proteins import Blat, blat
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
@@ -20,6 +21,7 @@ from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, em
 __all__ = [
     "DATASETS",
     "QM7",
+    "Blat",
     "DataCorrupt",
     "DataMissing",
     "Dataset",
@@ -30,6 +32,7 @@ __all__ = [
     "Room",
     "SmallMolecules",
     "available",
+    "blat",
     "cache_dir",
     "embedded",
     "fetal_ecg",

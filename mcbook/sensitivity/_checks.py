@@ -87,8 +87,8 @@ def baseline(value: Any, given: Rows, name: str = "baseline") -> Any:
     if all(block.shape == (n, *shape) for block, shape in zip(blocks, shapes, strict=True)):
         return jnp.asarray(np.concatenate([b.reshape(n, -1) for b in blocks], axis=1), given.Z.dtype)
     raise ValueError(
-        f"{name} must be a number, one sample of shape(s) {list(shapes)}, or one for each of the {n} samples; "
-        f"got {[block.shape for block in blocks]}."
+        f"{name} must be a number, one sample of shape(s) {list(shapes)}, or one for each of the {n} samples "
+        f"of X; got {[block.shape for block in blocks]}."
     )
 
 

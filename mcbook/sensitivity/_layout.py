@@ -1,8 +1,9 @@
 """Samples in blocks and the flat rows behind them; models compiled once per shape.  Private.
 
-A sample is one array, or a dict of named arrays, the blocks. Inside the package it is a flat row z (d,), and a
-`Layout` says how to cut it up again. A model f of one sample travels as a `jax.tree_util.Partial`: what it holds
-(parameters) is an argument of the compiled functions, so that a network trained anew compiles nothing anew.
+A sample is one array, or a dict of named arrays, the blocks. Inside the package it is a flat row z (d,), and
+a `Layout` says how to cut it up again. A model f of one sample travels as a `jax.tree_util.Partial`: what it
+holds (parameters) is an argument of the compiled functions, so that a network trained anew compiles nothing
+anew.
 """
 
 import math
@@ -11,7 +12,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 

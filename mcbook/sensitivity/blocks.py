@@ -71,12 +71,13 @@ def block_norms(
     found = {}
     for name, g in G.items():
         g = project_simplex(g) if name in simplex else g
-        g = (g * _scale(scales, name, g.shape[1:])).reshape(len(g), -1)
+        g = (g * feature_scale(scales, name, g.shape[1:])).reshape(len(g), -1)
         found[name] = np.linalg.norm(g, axis=1) / (np.sqrt(g.shape[1]) if per_width else 1.0)
     return found
 
 
-def _scale(scales: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def feature_scale(scales: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The scales of one block's features, of a sample's shape; 1 where none are given.  Raises ValueError."""
     if scales is None or name not in scales:
         return np.ones(shape)
     sigma = np.asarray(scales[name], dtype=float)
@@ -99,6 +100,6 @@ def _checked_parts(parts: Any, d: int) -> dict[str, np.ndarray]:
     if (counts != 1).any():
         twice, never = np.flatnonzero(counts > 1).tolist(), np.flatnonzero(counts == 0).tolist()
         raise ValueError(
-            f"every one of the {d} features must be in exactly one part; in several: {twice}, in none: {never}."
+            f"each of the {d} features must be in exactly one part; in several: {twice}, in none: {never}."
         )
     return index

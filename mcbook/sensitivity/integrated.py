@@ -5,9 +5,9 @@ Objective  a = (x - b) ⊙ ∫_0^1 ∇f(b + t (x - b)) dt
 Complete   F(t) = f(b + t (x - b)),  F'(t) = ⟨∇f, x - b⟩  ⇒  Σ_i a_i = F(1) - F(0) = f(x) - f(b)
 Solver     Gauss-Legendre nodes, doubled until two rules agree: for a smooth f the error falls as ρ^(-2m), ρ
            given by the nearest singularity of F in the complex plane. Where doubling does not help, F has a
-           kink on the way (relu, max, |·|): then the path is cut, `paths.adaptive`, until every piece is smooth.
+           kink on the way (relu, max, |·|): then the path is cut, `paths.adaptive`, until it is smooth.
 Error      the largest difference between the last two rules over the features; completeness is reported
-           beside it, as the residual Σ a - (f(x) - f(b)). It alone proves little: errors of the features cancel.
+           beside it, as the residual Σ a - (f(x) - f(b)). Alone it proves little: errors cancel in it.
 Reference  sundararajan2017; expected gradients erion2021
 Symbols    X (n, ...) or blocks; b baseline; m nodes; F the model along the path
 """
@@ -30,8 +30,8 @@ class Integrated(NamedTuple):
     """Attributions in X's structure, and per sample what is known about their error.
 
     `error`: estimate of the largest error of a feature; `residual`: Σ a - (f(x) - f(b)). `converged`: both
-    within tol of the size of f and of the attributions. `kinks`: jumps of the gradient found on the way, looked
-    for only where doubling the nodes did not help. `evaluations`: gradients computed.
+    within tol of the size of f and of the attributions. `kinks`: jumps of the gradient found on the way,
+    looked for only where doubling the nodes did not help. `evaluations`: gradients computed.
     """
 
     attributions: Any
@@ -122,7 +122,7 @@ def _integrate(f, Z, B, layout, *, nodes, tol, most) -> Integrated:
 
 
 def _doubled(f, Z, B, layout, gain, nodes, tol, size):
-    """Rules of m, 2m, 4m … nodes, each sample until two agree or doubling no longer helps by a factor of 10."""
+    """Rules of m, 2m, 4m … nodes, each sample until two agree or doubling no longer helps tenfold."""
     n = len(Z)
     a = np.array(path_rule(f, Z, B, layout, nodes))
     error, used, going = np.full(n, np.inf), np.full(n, nodes), np.ones(n, dtype=bool)

@@ -2,9 +2,9 @@
 
 Problem    f(s, m) = p(s) + q(m) would let the blocks be judged apart; ∂²f/∂s∂m ≠ 0 says that they cannot be
 Derivative d(∂f/∂s) = H_ss ds + H_sm dm: the change of one block's gradient when the other moves
-Solver     Hessian-vector products, H v = d/dε ∇f(x + ε v) at 0 (forward over reverse), one for each number of the
-           narrower block: the Hessian itself is never stored whole
-Caveat     a relu network's Hessian is zero wherever it exists; its interactions sit in the kinks and are not seen
+Solver     Hessian-vector products, H v = d/dε ∇f(x + ε v) at 0 (forward over reverse), one for each number of
+           the narrower block: the Hessian itself is never stored whole
+Caveat     a relu network's Hessian is zero wherever it exists; its interactions sit in the kinks, unseen
 Symbols    H_ab (size_a, size_b) the mixed block; σ scales of the features
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcbook.sensitivity import _checks, _layout
+from mcbook.sensitivity.blocks import feature_scale
 
 
 def mixed_block(f: Callable[..., Any], X: Any, a: str, b: str) -> Float[np.ndarray, "n size_a size_b"]:
@@ -34,16 +35,16 @@ def mixed_block(f: Callable[..., Any], X: Any, a: str, b: str) -> Float[np.ndarr
 
 
 def interaction_norms(f: Callable[..., Any], X: Any, *, scales: Any = None) -> Float[np.ndarray, "n k k"]:
-    """Frobenius norms of all mixed blocks, the features multiplied by `scales` (as `block_norms` does): symmetric.
+    """Frobenius norms of all mixed blocks, the features times `scales` as in `block_norms`; symmetric.
 
     Each is divided by √(size_a size_b), so that wide blocks are not larger for their width alone.
     Raises ValueError as `mixed_block`, and for scales that do not fit.
     """
-    from mcbook.sensitivity.blocks import _scale
-
     given = _checks.rows(X)
     names, shapes = given.layout.names or (), given.layout.shapes
-    sigma = {name: _scale(scales, name, shape).ravel() for name, shape in zip(names, shapes, strict=True)}
+    sigma = {
+        name: feature_scale(scales, name, shape).ravel() for name, shape in zip(names, shapes, strict=True)
+    }
     found = np.zeros((len(given.Z), len(names), len(names)))
     for i, a in enumerate(names):
         for j, b in enumerate(names[: i + 1]):

@@ -1,4 +1,4 @@
-"""A small network on blocks of features, and its derivatives by hand: to parameters, inputs, and second order.
+"""A small network on blocks of features, and its derivatives by hand: parameters, inputs, second order.
 
 Problem    ŷ(x), x a dict of blocks, one real answer per sample
 Forward    a_1 = Σ_b x_b W_bᵀ + b_1,  h_1 = φ(a_1),  a_2 = h_1 W_2ᵀ + b_2,  h_2 = φ(a_2),  ŷ = h_2 v + c
@@ -7,7 +7,8 @@ Gradient   dŷ = ⟨v, φ'(a_2) ⊙ da_2⟩ and so on inwards, a cotangent for e
            so ∂ŷ/∂s = W_sᵀ D_1 W_2ᵀ D_2 v: both blocks are pulled back through the same path, and part only at
            the first weights
 Second     ∂²ŷ/∂x_a∂x_b = W_aᵀ (D_1 W_2ᵀ diag(v ⊙ φ''(a_2)) W_2 D_1 + diag(W_2ᵀ D_2 v ⊙ φ''(a_1))) W_b
-Symbols    X dict of (n, d_b); n samples; h, k hidden units of the two layers; D = diag φ'; ȳ = y_bar
+Symbols    X dict of (n, d_b), or of anything that flattens to it, as letters (n, L, A) do;
+           n samples; h, k hidden units of the two layers; D = diag φ'; ȳ = y_bar
 """
 
 from collections.abc import Callable
@@ -123,11 +124,13 @@ def vjp_predict(params: Any, X: Any, y_bar: Any, *, activation: str = "tanh") ->
 
     Raises ValueError.
     """
+    shapes = {name: np.shape(x) for name, x in X.items()} if isinstance(X, dict) else {}
     params, X = _prepare(params, X)
     n = len(next(iter(X.values())))
     if np.shape(y_bar) != (n,):
         raise ValueError(f"y_bar must be ({n},), one for each sample's answer; got shape {np.shape(y_bar)}.")
-    return _vjp_predict(params, X, jnp.asarray(y_bar, params.v.dtype), _known(activation))
+    back = _vjp_predict(params, X, jnp.asarray(y_bar, params.v.dtype), _known(activation))
+    return NetworkVJP(back.params, {name: x_bar.reshape(shapes[name]) for name, x_bar in back.X.items()})
 
 
 def mixed_hessian(params: Any, X: Any, a: str, b: str, *, activation: str = "tanh"):
@@ -150,7 +153,7 @@ def loss_and_grad(params: Any, X: Any, y: Any, *, activation: str = "tanh") -> t
 
 
 def as_model(params: Any, *, activation: str = "tanh") -> Any:
-    """The network as a model of one sample, for the attributions: a `Partial`, so that new weights compile nothing.
+    """The network as a model of one sample, for the attributions: a `Partial`; new weights compile nothing.
 
     Raises ValueError for an unknown activation.
     """
@@ -158,7 +161,8 @@ def as_model(params: Any, *, activation: str = "tanh") -> Any:
 
 
 def _one(params, x, *, activation):
-    return forward(params, {name: x[name][None] for name in params.first}, ACTIVATIONS[activation])[0][0]
+    rows = {name: x[name].reshape(1, -1) for name in params.first}
+    return forward(params, rows, ACTIVATIONS[activation])[0][0]
 
 
 @partial(jax.jit, static_argnames="activation")
@@ -194,7 +198,7 @@ def _known(activation: str) -> str:
 
 
 def _prepare(params: Any, X: Any) -> tuple[Network, dict[str, Any]]:
-    """Parameters and blocks as JAX arrays of one dtype that fit each other.  Raises ValueError."""
+    """Parameters, and blocks flattened to (n, d_b), as JAX arrays of one dtype.  Raises ValueError."""
     if not isinstance(params, Network):
         raise ValueError(f"params must be a Network, got {type(params).__name__}; init_network makes one.")
     if not isinstance(X, dict) or set(X) != set(params.first):
@@ -202,15 +206,16 @@ def _prepare(params: Any, X: Any) -> tuple[Network, dict[str, Any]]:
         raise ValueError(f"X must be a dict of the network's blocks, {sorted(params.first)}; got {got}.")
     _checks.rows(X)
     for name, W in params.first.items():
-        if np.shape(X[name])[1:] != np.shape(W)[1:]:
+        if np.prod(np.shape(X[name])[1:]) != np.shape(W)[1]:
             raise ValueError(
-                f"X[{name!r}] must be (n, {np.shape(W)[1]}), as wide as the network's first matrix; got "
-                f"{np.shape(X[name])}. Letters (n, L, A) are flattened: .reshape(n, -1)."
+                f"X[{name!r}] must have {np.shape(W)[1]} numbers per sample, as many as the network's first "
+                f"matrix has columns; got shape {np.shape(X[name])}."
             )
     for leaf in jax.tree.leaves(params):
         _checks.real(leaf, "params")
     params = jax.tree.map(jnp.asarray, params)
-    return params, {name: jnp.asarray(X[name], params.v.dtype) for name in params.first}
+    n = len(next(iter(X.values())))
+    return params, {name: jnp.asarray(X[name], params.v.dtype).reshape(n, -1) for name in params.first}
 
 
 def _targets(y: Any, n: int) -> np.ndarray:

@@ -1,11 +1,11 @@
 """The straight path from baseline to input, cut at its kinks until every piece is smooth.
 
-Problem    ∫_0^1 ∇f(b + t δ) dt, δ = x - b, where the gradient jumps on the way: a rule of m nodes across a jump
-           errs by about jump/m, however large m is
-Solver     pieces [l, r], each by the Gauss-Legendre rules of 8 and 16 nodes. A piece is done when the two agree
+Problem    ∫_0^1 ∇f(b + t δ) dt, δ = x - b, where the gradient jumps on the way: a rule of m nodes across a
+           jump errs by about jump/m, however large m is
+Solver     pieces [l, r], each by the Gauss-Legendre rules of 8 and 16 nodes. A piece is done when they agree
            and ⟨δ, integral⟩ = F(r) - F(l). Otherwise it is cut where the tangents of F at l and r cross:
                t = (F(r) - F(l) + F'(l) l - F'(r) r) / (F'(l) - F'(r))
-           That is exactly the kink where F is straight on both sides of it (a relu network), and Newton's step
+           That is exactly the kink where F is straight on both sides of it (a relu network), Newton's step
            towards it where F is curved. In every other round the piece is halved, so that several kinks, or
            tangents that mislead, cost rounds and not the answer.
 Kink       a cut t where the gradient changes over ±η, and by as much over ±η/64; a smooth gradient's change
@@ -61,11 +61,11 @@ def adaptive(f: Any, z: Any, b: Any, layout: Any, *, tol: float, most: int) -> P
         done, error = done + pieces.attribution[stop].sum(axis=0), error + pieces.error[stop].sum()
         if stop.all():
             break
-        l, r, at = left[~stop], right[~stop], pieces.crossing[~stop]
-        inside = (at > l) & (at < r) & (k % 2 == 0)
-        at = np.where(inside, at, (l + r) / 2)
+        left, right, at = left[~stop], right[~stop], pieces.crossing[~stop]
+        inside = (at > left) & (at < right) & (k % 2 == 0)
+        at = np.where(inside, at, (left + right) / 2)
         cuts.append(at)
-        left, right = np.concatenate([l, at]), np.concatenate([at, r])
+        left, right = np.concatenate([left, at]), np.concatenate([at, right])
     return Path(done, float(error), _kinks(f, z, b, cuts, layout), used)
 
 
@@ -84,18 +84,17 @@ def _rules(f, z, b, left, right, layout):
     value_and_slope = jax.value_and_grad(lambda t: f(_layout.sample(b + t * delta, layout)))
     grad = jax.vmap(jax.grad(lambda z: f(_layout.sample(z, layout))))
 
-    def rule(m, l, r):
-        t, w = np.polynomial.legendre.leggauss(m)
-        t, w = l + (r - l) * jnp.asarray((t + 1) / 2, z.dtype), (r - l) * jnp.asarray(w / 2, z.dtype)
-        return delta * (w @ grad(b[None] + t[:, None] * delta[None]))
+    def rule(m, lo, hi):
+        t, w = (jnp.asarray(v, z.dtype) for v in np.polynomial.legendre.leggauss(m))
+        t = lo + (hi - lo) * (t + 1) / 2
+        return delta * (w @ grad(b[None] + t[:, None] * delta[None])) * (hi - lo) / 2
 
     def piece(ends):
-        l, r = ends
-        fine, coarse = rule(NODES, l, r), rule(NODES // 2, l, r)
-        (F_l, s_l), (F_r, s_r) = value_and_slope(l), value_and_slope(r)
+        fine, coarse = rule(NODES, *ends), rule(NODES // 2, *ends)
+        (F_l, s_l), (F_r, s_r) = map(value_and_slope, ends)
         gap = jnp.maximum(jnp.abs(fine - coarse).max(), jnp.abs(fine.sum() - (F_r - F_l)))
         bend = jnp.where(s_l == s_r, 1.0, s_l - s_r)
-        crossing = jnp.where(s_l == s_r, jnp.nan, (F_r - F_l + s_l * l - s_r * r) / bend)
+        crossing = jnp.where(s_l == s_r, jnp.nan, (F_r - F_l + s_l * ends[0] - s_r * ends[1]) / bend)
         return fine, gap, crossing, jnp.maximum(jnp.abs(F_l), jnp.abs(F_r))
 
     batch = max(1, _layout.ROWS // (NODES * len(z)))

@@ -1,8 +1,8 @@
 """The randomisation check: does an attribution notice when the model has forgotten what it learnt?
 
 Problem    a picture of attributions may show the input, not the model (g ⊙ x shows x whatever g is)
-Check      shuffle the weights, from the read-out downward; or train on shuffled labels. Attributions that stay
-           alike did not come from what was learnt.
+Check      shuffle the weights, from the read-out downward; or train on shuffled labels. Attributions that
+           stay alike did not come from what was learnt.
 Likeness   Spearman's rank correlation of |a| over the features of a sample: 1 alike, 0 unrelated
 Reference  adebayo2018
 Symbols    A, B attributions (n, ...) or blocks; params any NamedTuple of arrays
@@ -19,7 +19,7 @@ from mcbook.sensitivity import _checks, _layout
 
 
 def similarity(A: Any, B: Any) -> Float[np.ndarray, " n"]:
-    """Spearman's correlation between |A| and |B| of each sample, over all its features; NaN where one is constant.
+    """Spearman's correlation of |A| and |B| over the features of each sample; NaN where one is constant.
 
     Raises ValueError for attributions of different shapes or blocks.
     """
@@ -39,7 +39,7 @@ def row_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def randomise(params: Any, *, rng: np.random.Generator, fields: Any = None) -> Any:
     """The parameters with the entries of each array shuffled: the values stay, what was learnt goes.
 
-    `fields`: names of the fields of a NamedTuple to shuffle; None for all.  Raises ValueError for other names.
+    `fields`: names of the fields of a NamedTuple to shuffle; None for all.  Raises ValueError for others.
     """
     known = getattr(params, "_fields", ())
     for field in fields or ():

@@ -1,11 +1,11 @@
 """Exact Shapley values: what each player adds, averaged over all orders in which players may arrive.
 
 Problem    share f(x) - f(b) out among k players (features, groups of them, or blocks), fairly
-Objective  v(S) = mean over baselines of f(x_S, b_rest): the players in S as in x, the others as in the baseline
+Objective  v(S) = mean over baselines of f(x_S, b_rest): players in S as in x, the others as in the baseline
            φ_i = Σ_{S ∌ i} |S|! (k - |S| - 1)! / k!  (v(S ∪ {i}) - v(S))
 Laws       efficiency Σ φ_i = v(all) - v(∅); symmetry; a dummy gets nothing; linear in f
-Solver     all 2^k coalitions in one batch, φ = W v with W (k, 2^k): k ≤ 12. Discrete: no derivative is taken, so
-           kinks and steps of f do not matter.
+Solver     all 2^k coalitions in one batch, φ = W v with W (k, 2^k): k ≤ 12. No derivative is taken: kinks and
+           steps of f do not matter.
 Reference  shapley1953, lundberg2017
 Symbols    X (n, ...) or blocks; players labels 0..k-1; S coalition
 """
@@ -26,7 +26,7 @@ MOST_PLAYERS = 12
 
 
 class Shapley(NamedTuple):
-    """Values (n, k) of the players, their names, f(x) less the mean of f over the baselines, and what is lost.
+    """Values (n, k) of the players, their names, f(x) less the mean of f over the baselines, what is lost.
 
     `residual` (n,) is Σ φ - total: rounding, nothing else.
     """
@@ -45,13 +45,13 @@ def shapley(f: Callable[..., Any], X: Any, baselines: Any, *, players: Any = "bl
     f : model of one sample, returning a scalar.
     X : samples (n, ...), or a dict of blocks.
     baselines : a set (m, ...) of samples; rows of the data keep the absent features' own correlations.
-    players : "blocks" (the dict's), "features" (every number), or an array/dict of integer labels 0..k-1 of one
-        sample's shape, saying to which player each feature belongs.
+    players : "blocks" (the dict's), "features" (every number), or an array/dict of integer labels 0..k-1 of
+        one sample's shape, saying to which player each feature belongs.
 
     Raises
     ------
-    ValueError : as `gradients`; baselines of another shape; more than 12 players, or fewer than 1; labels that
-        leave a number out of 0..k-1.
+    ValueError : as `gradients`; baselines of another shape; more than 12 players, or fewer than 1; labels
+        that leave a number out of 0..k-1.
     """
     given = _checks.rows(X)
     f, B = _checks.scalar(f, given), _checks.baselines(baselines, given)
@@ -90,7 +90,8 @@ def player_labels(players: Any, layout: _layout.Layout) -> tuple[np.ndarray, tup
         return np.arange(sum(layout.sizes)), tuple(map(str, range(sum(layout.sizes))))
     if isinstance(players, str):
         raise ValueError(
-            f'players must be "blocks" (X a dict), "features", or labels of one sample\'s shape; got {players!r}.'
+            'players must be "blocks" (X a dict), "features", or labels of one sample\'s shape; got '
+            f"{players!r}."
         )
     same = (set(players) == set(layout.names or ())) if isinstance(players, dict) else layout.names is None
     parts = [players[key] for key in layout.names or ()] if isinstance(players, dict) and same else [players]

@@ -1,11 +1,12 @@
 """How much of the answer is each block's: shares that sum to one, with bootstrap intervals.
 
 Problem    many samples, attributions for each: one number per block, and how sure it is
-Objective  absolute  Σ_n Σ_{j in block} |a_nj| / (the same of all blocks): what moves, signs set aside; grows with
-                     the number of features that carry noise
+Objective  absolute  Σ_n Σ_{j in block} |a_nj| / (the same of all blocks): what moves, signs aside; grows
+                     with the number of features that carry noise
            net       Σ_n |Σ_{j in block} a_nj| / …: noise within a block cancels before it is counted
-           variance  Cov(φ_block, Σ φ) / Var(Σ φ) over the samples, φ the block's sum: what part of the variance
-                     of the predictions goes through the block; may be negative where blocks oppose each other
+           variance  Cov(φ_block, Σ φ) / Var(Σ φ) over the samples, φ the block's sum: what part of the
+                     variance of the predictions goes through the block; negative where it opposes the
+                     others
 Interval   percentile bootstrap; whole groups are drawn (homologues, or all mutants of one position), because
            samples of one group say nearly the same thing twice
 Symbols    A dict of attributions (n, ...); φ (n, k) a block's sum; n samples, k blocks
@@ -56,8 +57,8 @@ def block_shares(
 
     Raises
     ------
-    ValueError : A that is no dict of blocks; an unknown kind; fewer than two groups; groups of another length;
-        attributions that are zero everywhere (a share of nothing).
+    ValueError : A that is no dict of blocks; an unknown kind; fewer than two groups; groups of another
+        length; attributions that are zero everywhere (a share of nothing).
     """
     A = _checks.attributions(A)
     moments = _moments(A, kind)
@@ -67,7 +68,8 @@ def block_shares(
     m = len(per_group)
     if m < 2 or repeats < 1 or not 0 < level < 1:
         raise ValueError(
-            f"a bootstrap needs 2 groups or more, repeats ≥ 1 and a level in (0, 1); got {m}, {repeats}, {level}."
+            "a bootstrap needs 2 groups or more, repeats ≥ 1 and a level in (0, 1); got "
+            f"{m}, {repeats}, {level}."
         )
     share = _ratio(per_group.sum(axis=0), kind)
     counts = rng.multinomial(m, np.full(m, 1 / m), size=repeats)

@@ -23,7 +23,7 @@ from mcbook.sensitivity import network
 class Training(NamedTuple):
     """Parameters and the course, one number per epoch; without validation samples `val_losses` is empty.
 
-    `diverged`: something was no longer finite; then the course ends there, and the parameters are the best before.
+    `diverged`: something was no longer finite; the course ends there, the parameters are the best before it.
     """
 
     params: Any
@@ -55,7 +55,8 @@ def train(
 
     Raises
     ------
-    ValueError : input that `network.loss_and_grad` refuses; fewer samples than a batch; epochs or rate not positive.
+    ValueError : input that `network.loss_and_grad` refuses; fewer samples than a batch; epochs or rate not
+        positive.
     """
     name = network._known(activation)
     params, X = network._prepare(params, X)
