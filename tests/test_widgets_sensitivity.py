@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
 
-from mcbook import widgets
+from mcbook import sensitivity, widgets
 from mcbook.widgets.protein import AMINO_ACIDS, UNKNOWN, packed_numbers
 
 LETTERS = "MKTAYIAKQRQISFVKSHFSRQ"
@@ -101,6 +101,62 @@ def test_a_start_that_is_not_there_is_named(settings, message):
 def test_no_protein_is_named():
     with pytest.raises(ValueError, match="1 to 4 proteins"):
         widgets.MutateProtein({})
+
+
+@pytest.fixture(scope="module")
+def features():
+    """Two blocks for all single mutants of six residues; the rows without a mutation are all alike."""
+    rng = np.random.default_rng(8)
+    L, own = 6, np.array([0, 3, 2, 4, 1, 0])
+    X = {"PS": rng.normal(size=(L * 5, 4)), "MSA": rng.normal(size=(L * 5, 3))}
+    for block in X.values():
+        block[np.arange(L) * 5 + own] = block[own[0]]
+    return "ADCEBA", X, np.arange(L) * 5 + own
+
+
+def scanned(letters, X, params):
+    return widgets.scan_mutants(
+        letters,
+        X,
+        answer=lambda X: sensitivity.predict(params, X),
+        gradient=lambda X: sensitivity.vjp_predict(params, X, np.ones(len(X["PS"]))).X,
+        alphabet="ABCDE",
+    )
+
+
+def test_a_scan_holds_shapley_s_values_and_the_gradient_s_forecast(features):
+    letters, X, own = features
+    params = sensitivity.init_network(np.random.default_rng(9), {"PS": 4, "MSA": 3}, hidden=(5, 4))
+    found, f = scanned(letters, X, params), sensitivity.as_model(params)
+    start = {name: block[own[:1]] for name, block in X.items()}
+    orders = sensitivity.shapley(f, X, start)
+    np.testing.assert_allclose(found.parts.reshape(-1, 2), orders.values, atol=1e-14)
+    np.testing.assert_allclose(found.effect.ravel(), orders.total, atol=1e-14)
+    G = sensitivity.gradients(f, start)
+    told = sum((X[name] - start[name]) @ G[name][0] for name in X)
+    np.testing.assert_allclose(found.forecast.ravel(), told, atol=1e-13)
+    assert np.abs(found.forecast - found.effect).max() > 0.01
+    assert repr(widgets.MutateProtein({"short": found}, letter="B")).startswith("MutateProtein: short")
+
+
+def test_the_forecast_is_exact_where_the_model_is_straight(features):
+    letters, X, _ = features
+    w = {"PS": np.arange(4.0), "MSA": np.array([1.0, -2.0, 3.0])}
+    found = widgets.scan_mutants(
+        letters,
+        X,
+        answer=lambda X: sum(X[name] @ w[name] for name in X),
+        gradient=lambda X: {name: np.broadcast_to(w[name], X[name].shape) for name in X},
+        alphabet="ABCDE",
+    )
+    np.testing.assert_allclose(found.forecast, found.effect, atol=1e-13)
+
+
+def test_blocks_that_make_no_scan_are_named(features):
+    letters, X, _ = features
+    for wrong in ({"PS": X["PS"]}, X | {"MSA": X["MSA"][:-1]}, X | {"more": X["PS"]}):
+        with pytest.raises(ValueError, match="two blocks of 30 rows"):
+            scanned(letters, wrong, None)
 
 
 # --- the static page, in a browser -------------------------------------------------------------------------

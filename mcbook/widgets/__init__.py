@@ -7,7 +7,7 @@ tested functions, and handed over as arrays. (Kernel ridge regression by hand so
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
-from mcbook.widgets.protein import MutateProtein, Scan
+from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
@@ -28,6 +28,7 @@ __all__ = [
     "bonds",
     "principal",
     "rotation",
+    "scan_mutants",
     "single_mutants",
     "sweep",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import anywidget
@@ -34,6 +34,49 @@ class Scan(NamedTuple):
     measured: Any = None
     first: int = 1
     alphabet: str = AMINO_ACIDS
+
+
+def scan_mutants(
+    letters: str,
+    X: Mapping[str, Any],
+    *,
+    answer: Callable[[Mapping[str, Any]], Any],
+    gradient: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    alphabet: str = AMINO_ACIDS,
+    measured: Any = None,
+    first: int = 1,
+) -> Scan:
+    """Effects, forecasts and Shapley parts of all single mutants, against the protein as it is.
+
+    Parameters
+        X         two blocks of features, each (L A, d): row l A + a has letter a at position l; where a is
+                  the protein's own letter, the row describes the protein as it is
+        answer    blocks -> (n,); with two blocks Shapley's value is four of its answers
+        gradient  blocks -> the gradient of each row's answer, of the blocks' shapes
+        measured  (L, A), NaN where there is no measurement; or None
+
+    Raises ValueError for other than two blocks, or rows that are not L A.
+    """
+    L, A = len(letters), len(alphabet)
+    if len(X) != 2 or any(np.ndim(block) != 2 or len(block) != L * A for block in X.values()):
+        shapes = {name: np.shape(block) for name, block in X.items()}
+        raise ValueError(f"scan_mutants expects two blocks of {L * A} rows, got {shapes}.")
+    own = np.arange(L) * A + [alphabet.index(a) for a in letters]
+    start = {name: np.repeat(np.asarray(block)[own], A, axis=0) for name, block in X.items()}
+    both, only_first, only_second, neither = _corners(answer, X, start)
+    together = (both - only_first - only_second + neither) / 2
+    parts = np.stack([only_first - neither + together, only_second - neither + together], axis=1)
+    G = gradient(start)
+    told = sum(((np.asarray(X[name]) - start[name]) * np.asarray(G[name])).sum(axis=1) for name in X)
+    tables = ((both - neither).reshape(L, A), np.reshape(told, (L, A)), parts.reshape(L, A, 2))
+    return Scan(letters, *tables, measured, first, alphabet)
+
+
+def _corners(answer: Callable[..., Any], X: Mapping[str, Any], start: Mapping[str, Any]) -> list[np.ndarray]:
+    """The answers with both blocks changed, with the first alone, with the second alone, with neither."""
+    (one, changed), (two, other) = X.items()
+    pairs = [(changed, other), (changed, start[two]), (start[one], other), (start[one], start[two])]
+    return [np.asarray(answer({one: first, two: second}), dtype=float) for first, second in pairs]
 
 
 class MutateProtein(anywidget.AnyWidget):
