@@ -38,7 +38,7 @@ def encode_protein(sequence: str) -> Int8[np.ndarray, " L"]:
 
 
 def encode_alignment(rows: Any) -> Int8[np.ndarray, "N L"]:
-    """Codes of aligned rows of one length; lower case counts as upper, "-", "." and ambiguous letters as gaps.
+    """Codes of aligned rows of one length; lower case counts as upper, "-", "." and uncertain ones as gaps.
 
     Raises ValueError for no rows, rows of different length, and characters that are no residues.
     """
@@ -81,7 +81,7 @@ def identity_to(A: Any, reference: Any) -> Float[np.ndarray, " N"]:
     """Share of the columns a row fills in which it agrees with the reference (L,); 0 for an empty row."""
     A = _aligned(A)
     filled = A != GAP
-    return ((A == np.asarray(reference)) & filled).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
+    return ((np.asarray(reference) == A) & filled).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
 
 
 def kin_weights(A: Any, reference: Any, weights: Any, *, beta: int | float = 6.0) -> Float[np.ndarray, " N"]:
@@ -105,7 +105,7 @@ def frequencies(A: Any, weights: Any = None, *, pseudocount: int | float = 1.0) 
             f"frequencies expect {len(A)} weights ≥ 0, not all zero, and a pseudocount > 0; got shape "
             f"{w.shape}, pseudocount {pseudocount}. Without one, a letter never seen has log odds -inf."
         )
-    counts = np.stack([w @ (A == a) for a in range(GAP)], axis=1)
+    counts = np.stack([w @ (a == A) for a in range(GAP)], axis=1)
     return (counts + pseudocount / GAP) / (counts.sum(axis=1, keepdims=True) + pseudocount)
 
 

@@ -136,7 +136,7 @@ def fork(potts: Potts, S: Any, forks: int, steps: int, *, rng: np.random.Generat
 
 
 def profile(S: Any, relatives: Any, letters: int) -> Float[np.ndarray, "n L 2"]:
-    """The MSA block: log odds of a sample's own letters in its relatives (n, R, L), and conservation; nats."""
+    """The MSA block: log odds of a sample's letters in its relatives (n, R, L), and conservation; in nats."""
     f = (np.eye(letters)[relatives].sum(axis=1) + 1 / letters) / (relatives.shape[1] + 1)
     own = np.take_along_axis(f, np.asarray(S)[:, :, None], axis=2)[:, :, 0]
     conservation = np.log(letters) + (f * np.log(f)).sum(axis=2)

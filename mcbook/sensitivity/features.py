@@ -5,8 +5,8 @@ Problem    mutation a → b at position i: numbers that only the sequence gives 
 PS         which letters a and b are; six properties of both and their differences, signed and not;
            hydropathy and volume of the neighbours in the sequence, i ± 1..4
 MSA        of the relatives' frequencies f and of f with close kin weighted up: log odds, log f_i(b),
-           log f_i(a), entropy; gaps; the relatives' mean and spread of hydropathy and volume and how far b is from them;
-           entropy at the neighbours i ± 1..4
+           log f_i(a), entropy; the relatives' mean and spread of hydropathy and volume, and how far b is
+           from them; gaps; entropy at the neighbours i ± 1..4
 Source     hydropathy kyte1982; volume zamyatnin1972; helix propensity pace1998; strand propensity chou1978;
            charge at pH 7
 Symbols    n mutants; L positions; a = wild type's letter, b = the mutant's, as codes 0..19
@@ -22,8 +22,8 @@ from mcbook.sensitivity.alignment import LETTERS
 
 NEIGHBOURS = (-4, -3, -2, -1, 1, 2, 3, 4)
 _TABLE = {  # in the order of LETTERS, ACDEFGHIKLMNPQRSTVWY
-    "hydropathy": (1.8, 2.5, -3.5, -3.5, 2.8, -0.4, -3.2, 4.5, -3.9, 3.8, 1.9, -3.5, -1.6, -3.5, -4.5, -0.8, -0.7,
-                   4.2, -0.9, -1.3),
+    "hydropathy": (1.8, 2.5, -3.5, -3.5, 2.8, -0.4, -3.2, 4.5, -3.9, 3.8, 1.9, -3.5, -1.6, -3.5, -4.5,
+                   -0.8, -0.7, 4.2, -0.9, -1.3),
     "volume": (88.6, 108.5, 111.1, 138.4, 189.9, 60.1, 153.2, 166.7, 168.6, 166.7, 162.9, 114.1, 112.7, 143.8,
                173.4, 89.0, 116.1, 140.0, 227.8, 193.6),
     "charge": (0, 0, -1, -1, 0, 0, 0.1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0),

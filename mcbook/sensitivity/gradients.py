@@ -8,7 +8,6 @@ SmoothGrad (1/K) Σ_k ∇f(x + ε_k), ε_k ~ N(0, σ²): the gradient of f blurr
 Symbols    X (n, ...) or a dict of blocks; b the baseline
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from mcbook.sensitivity import _checks, _layout
 
 
-def gradients(f: Callable[..., Any], X: Any) -> Any:
+def gradients(f: Any, X: Any) -> Any:
     """∇f at each sample of X (n, ...), in X's structure: a gradient has the shape of its variable.
 
     Raises ValueError for a model that returns no scalar, and for X of integers, NaN, or uneven blocks.
@@ -28,7 +27,7 @@ def gradients(f: Callable[..., Any], X: Any) -> Any:
     return _layout.samples(np.asarray(_layout.gradients(f, *given)), given.layout)
 
 
-def gradient_times_input(f: Callable[..., Any], X: Any, *, baseline: Any = 0.0) -> Any:
+def gradient_times_input(f: Any, X: Any, *, baseline: Any = 0.0) -> Any:
     """∇f(x) ⊙ (x - b) at each sample; sums to f(x) - f(b) where f is linear, and only there.
 
     `baseline`: a number, one sample, or one per sample.  Raises ValueError as `gradients`, and for a baseline
@@ -39,7 +38,7 @@ def gradient_times_input(f: Callable[..., Any], X: Any, *, baseline: Any = 0.0) 
     return _layout.samples(np.asarray(_layout.gradients(f, *given) * (given.Z - b)), given.layout)
 
 
-def smoothgrad(f: Callable[..., Any], X: Any, *, sigma: Any, key: Any, draws: int = 50) -> Any:
+def smoothgrad(f: Any, X: Any, *, sigma: Any, key: Any, draws: int = 50) -> Any:
     """The mean gradient over `draws` Gaussian displacements of each sample.
 
     Parameters

@@ -12,7 +12,6 @@ Reference  sundararajan2017; expected gradients erion2021
 Symbols    X (n, ...) or blocks; b baseline; m nodes; F the model along the path
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,7 +42,7 @@ class Integrated(NamedTuple):
 
 
 def integrated_gradients(
-    f: Callable[..., Any],
+    f: Any,
     X: Any,
     baseline: Any,
     *,
@@ -75,7 +74,7 @@ def integrated_gradients(
 
 
 def expected_gradients(
-    f: Callable[..., Any],
+    f: Any,
     X: Any,
     baselines: Any,
     *,
@@ -129,7 +128,7 @@ def _doubled(f, Z, B, layout, gain, nodes, tol, size):
     stuck = np.zeros(n, dtype=bool)
     for k in range(1, DOUBLINGS + 1):
         m, at = nodes * 2**k, np.flatnonzero(going)
-        pad = _padded(at)
+        pad = np.resize(at, paths.padded(len(at)))
         finer = np.asarray(path_rule(f, Z[pad], B[pad], layout, m))[: len(at)]
         change = np.abs(finer - a[at]).max(axis=1)
         gap = np.maximum(change, np.abs(finer.sum(axis=1) - gain[at]))
@@ -143,12 +142,7 @@ def _doubled(f, Z, B, layout, gain, nodes, tol, size):
     return a, error, used, stuck
 
 
-def _padded(at: np.ndarray) -> np.ndarray:
-    """Indices repeated up to the next power of two: few shapes, few compilations."""
-    return np.resize(at, 1 << (len(at) - 1).bit_length())
-
-
-def path_rule(f, Z, B, layout, m: int) -> Float[np.ndarray, "n d"]:
+def path_rule(f, Z, B, layout, m: int) -> Float[_layout.Array, "n d"]:
     """The m-node Gauss-Legendre rule for integrated gradients of every row."""
     t, w = gauss_legendre(m)
     return _path_rule(f, Z, B, jnp.asarray(t, Z.dtype), jnp.asarray(w, Z.dtype), layout)

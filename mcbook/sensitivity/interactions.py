@@ -8,7 +8,6 @@ Caveat     a relu network's Hessian is zero wherever it exists; its interactions
 Symbols    H_ab (size_a, size_b) the mixed block; σ scales of the features
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from mcbook.sensitivity import _checks, _layout
 from mcbook.sensitivity.blocks import feature_scale
 
 
-def mixed_block(f: Callable[..., Any], X: Any, a: str, b: str) -> Float[np.ndarray, "n size_a size_b"]:
+def mixed_block(f: Any, X: Any, a: str, b: str) -> Float[np.ndarray, "n size_a size_b"]:
     """∂²f/∂x_a∂x_b of each sample, the blocks' numbers in their flat order.
 
     Raises ValueError as `gradients`, for X that is no dict, and for names that are no blocks.
@@ -34,7 +33,7 @@ def mixed_block(f: Callable[..., Any], X: Any, a: str, b: str) -> Float[np.ndarr
     return H.swapaxes(1, 2) if swap else H
 
 
-def interaction_norms(f: Callable[..., Any], X: Any, *, scales: Any = None) -> Float[np.ndarray, "n k k"]:
+def interaction_norms(f: Any, X: Any, *, scales: Any = None) -> Float[np.ndarray, "n k k"]:
     """Frobenius norms of all mixed blocks, the features times `scales` as in `block_norms`; symmetric.
 
     Each is divided by √(size_a size_b), so that wide blocks are not larger for their width alone.

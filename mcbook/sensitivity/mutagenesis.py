@@ -7,7 +7,6 @@ Forecast   dx = e_a - e_{x_i} in row i, so ⟨∇f, dx⟩ = g_ia - g_{i,x_i}: di
 Symbols    X (n, L, A); g (L, A) the gradient; e_a the a-th unit row
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ from jaxtyping import Float
 from mcbook.sensitivity import _checks, _layout
 
 
-def mutagenesis(f: Callable[..., Any], X: Any, *, block: str | None = None) -> Float[np.ndarray, "n L A"]:
+def mutagenesis(f: Any, X: Any, *, block: str | None = None) -> Float[np.ndarray, "n L A"]:
     """f(mutant) - f(x) for all L A single mutants of each sample; 0 at the letters that stand there.
 
     Parameters

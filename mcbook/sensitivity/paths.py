@@ -55,7 +55,7 @@ def adaptive(f: Any, z: Any, b: Any, layout: Any, *, tol: float, most: int) -> P
         used += len(left) * (NODES + NODES // 2 + 2)
         size = max(size, extent)
         floor = 8 * float(jnp.finfo(z.dtype).eps) * size
-        fine = pieces.error <= np.maximum(tol / 4 * size * (right - left), floor)
+        fine = pieces.error <= np.maximum(tol / 4 * size * np.maximum(right - left, 1 / NODES), floor)
         last = (right - left <= NARROWEST) | (used >= most) | (k == ROUNDS - 1)
         stop = fine | last
         done, error = done + pieces.attribution[stop].sum(axis=0), error + pieces.error[stop].sum()
@@ -69,11 +69,15 @@ def adaptive(f: Any, z: Any, b: Any, layout: Any, *, tol: float, most: int) -> P
     return Path(done, float(error), _kinks(f, z, b, cuts, layout), used)
 
 
+def padded(n: int) -> int:
+    """The next of 8, 64, 512, …: a batch of n is filled up to it, because every new shape is compiled."""
+    return 8 ** max(1, -(-(n - 1).bit_length() // 3))
+
+
 def _judge(f, z, b, left, right, layout) -> tuple[Pieces, float]:
-    """Both rules on every piece, padded to a power of two so that few shapes are compiled."""
+    """Both rules on every piece, padded so that few shapes are compiled."""
     n = len(left)
-    pad = 1 << (n - 1).bit_length()
-    lo, hi = (jnp.asarray(np.resize(v, pad), z.dtype) for v in (left, right))
+    lo, hi = (jnp.asarray(np.resize(v, padded(n)), z.dtype) for v in (left, right))
     *out, extent = (np.asarray(v) for v in _rules(f, z, b, lo, hi, layout))
     return Pieces(*(v[:n] for v in out)), float(extent)
 
@@ -93,8 +97,9 @@ def _rules(f, z, b, left, right, layout):
         fine, coarse = rule(NODES, *ends), rule(NODES // 2, *ends)
         (F_l, s_l), (F_r, s_r) = map(value_and_slope, ends)
         gap = jnp.maximum(jnp.abs(fine - coarse).max(), jnp.abs(fine.sum() - (F_r - F_l)))
-        bend = jnp.where(s_l == s_r, 1.0, s_l - s_r)
-        crossing = jnp.where(s_l == s_r, jnp.nan, (F_r - F_l + s_l * ends[0] - s_r * ends[1]) / bend)
+        straight = jnp.abs(s_l - s_r) <= 1e-9 * jnp.maximum(jnp.abs(s_l), jnp.abs(s_r))
+        crossing = (F_r - F_l + s_l * ends[0] - s_r * ends[1]) / jnp.where(straight, 1.0, s_l - s_r)
+        crossing = jnp.where(straight, jnp.nan, crossing)
         return fine, gap, crossing, jnp.maximum(jnp.abs(F_l), jnp.abs(F_r))
 
     batch = max(1, _layout.ROWS // (NODES * len(z)))
@@ -103,18 +108,18 @@ def _rules(f, z, b, left, right, layout):
 
 
 def _kinks(f, z, b, cuts, layout) -> int:
-    """How many cuts are jumps of the gradient; cuts within 2η of one another count once."""
+    """How many cuts are jumps of the gradient; jumps within 2η of one another count once."""
     if not cuts:
         return 0
     t = np.sort(np.concatenate(cuts))
-    t = t[np.concatenate([[True], np.diff(t) > 2 * ETA])]
     wide, close = (_change(f, z, b, t, eta, layout) for eta in (ETA, ETA / 64))
-    return int(((close > 0.5 * wide) & (wide > 1e-9 * max(float(np.abs(z - b).max()), 1e-300))).sum())
+    jumps = t[(close > 0.5 * wide) & (wide > 1e-9 * np.abs(wide).max())]
+    return int(len(jumps) > 0) + int((np.diff(jumps) > 2 * ETA).sum())
 
 
 def _change(f, z, b, t, eta, layout) -> np.ndarray:
     """‖∇f(t + η) - ∇f(t - η)‖_∞ at each t of the path."""
-    pad = np.resize(t, 1 << (len(t) - 1).bit_length())
+    pad = np.resize(t, padded(len(t)))
     at = jnp.asarray(np.concatenate([pad + eta, pad - eta]), z.dtype)
     G = np.asarray(_layout.gradients(f, b[None] + at[:, None] * (z - b)[None], layout))
     after, before = np.split(G, 2)

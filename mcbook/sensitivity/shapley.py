@@ -10,7 +10,6 @@ Reference  shapley1953, lundberg2017
 Symbols    X (n, ...) or blocks; players labels 0..k-1; S coalition
 """
 
-from collections.abc import Callable
 from functools import partial
 from math import factorial
 from typing import Any, NamedTuple
@@ -37,7 +36,7 @@ class Shapley(NamedTuple):
     residual: Float[np.ndarray, " n"]
 
 
-def shapley(f: Callable[..., Any], X: Any, baselines: Any, *, players: Any = "blocks") -> Shapley:
+def shapley(f: Any, X: Any, baselines: Any, *, players: Any = "blocks") -> Shapley:
     """Exact Shapley values of each sample, the absent players taken from each baseline in turn.
 
     Parameters
