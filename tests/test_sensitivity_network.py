@@ -174,6 +174,47 @@ def test_a_training_that_blows_up_says_so():
     assert len(out.losses) < 5
 
 
+def grouped(rng, groups=24, each=5):
+    """Samples of a group share a level that only memory can know, and a slope that anybody can learn."""
+    g = np.repeat(np.arange(groups), each)
+    x, level = rng.normal(size=(len(g), 1)), rng.normal(size=groups)
+    marks = np.repeat(rng.normal(size=(groups, 6)), each, axis=0)
+    return {"a": x, "b": marks}, x[:, 0] + 2 * level[g], x[:, 0], g
+
+
+def test_cross_validation_keeps_groups_whole_and_peeks_at_nothing():
+    rng = np.random.default_rng(4)
+    X, y, learnable, groups = grouped(rng)
+    folds = se.group_folds(groups, 4, rng=rng)
+    assert all(len(set(folds[groups == g].tolist())) == 1 for g in range(24))
+    assert np.bincount(folds).tolist() == [30] * 4
+    one = ({"hidden": (8, 4), "rate": 1e-2, "decay": 0.1},)
+
+    def run(X, y):
+        return se.cross_validate(
+            X, y, groups, rng=np.random.default_rng(0), folds=4, epochs=20, batch=16, settings=one
+        )
+
+    found = run(X, y)
+    at = found.folds == 1
+    scaled = se.scaled({name: block[at] for name, block in X.items()}, found.scalings[1])
+    mean, sd = found.centres[1]
+    np.testing.assert_allclose(
+        found.predictions[at], mean + sd * np.asarray(se.predict(found.networks[1], scaled)), atol=1e-12
+    )
+    other = y.copy()
+    other[at] += 100.0  # the judged answers must not matter to their own predictions
+    np.testing.assert_array_equal(run(X, other).predictions[at], found.predictions[at])
+    assert np.corrcoef(found.predictions, learnable)[0, 1] > 0.5
+
+
+def test_folds_are_refused_that_cannot_be(rng):
+    with pytest.raises(ValueError, match="2 folds"):
+        se.group_folds(np.arange(9), 2, rng=rng)
+    with pytest.raises(ValueError, match="4 groups"):
+        se.group_folds(np.repeat(np.arange(4), 3), 5, rng=rng)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

@@ -118,7 +118,6 @@ def test_the_table_of_properties_has_its_order_right():
     assert {x for x, q in value["charge"].items() if q == 1} == {"K", "R"}
     assert {x for x, q in value["charge"].items() if q == -1} == {"D", "E"}
     assert max(value["helix"], key=value["helix"].__getitem__) == "P"
-    assert max(value["strand"], key=value["strand"].__getitem__) == "V"
 
 
 def test_scaling_is_learnt_from_the_training_samples(rng):

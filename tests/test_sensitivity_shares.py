@@ -9,7 +9,7 @@ from mcbook import sensitivity as se
 
 
 def attributions(rng, n=400):
-    """Two blocks whose sums have standard deviations 1 and 2, spread over features with noise that cancels."""
+    """Two blocks whose sums have standard deviations 1 and 2, the first with noise that cancels within it."""
     phi = rng.normal(size=(n, 2)) * [1.0, 2.0]
     noise = rng.normal(size=(n, 6))
     noise -= noise.mean(axis=1, keepdims=True)

@@ -2,8 +2,8 @@
 
 Problem    ŷ = f(s, m) of a sequence s and of its relatives m: which of them matters, where, and how surely?
 Modules    blocks, gradients, integrated (and paths: kinks), shapley, mutagenesis, interactions: attributions
-           of any JAX model; shares, randomised: what to make of them; network, training: a model with its
-           derivatives by hand; family: planted truth; alignment, features: a real protein and its relatives
+           of any JAX model; shares, randomised: what to make of them; network, training, validation: a
+           model with its derivatives by hand; family: planted truth; alignment, features: a real protein
 Page       book/understanding/sensitivity
 Symbols    f model of one sample; X (n, ...) samples, an array or a dict of blocks; b baseline; g gradient;
            a attributions; φ Shapley values
@@ -69,6 +69,7 @@ from mcbook.sensitivity.randomised import randomise, similarity
 from mcbook.sensitivity.shapley import Shapley, coalitions, shapley, shapley_weights
 from mcbook.sensitivity.shares import Shares, block_shares, block_totals
 from mcbook.sensitivity.training import Training, train
+from mcbook.sensitivity.validation import HeldOut, cross_validate, group_folds
 
 __all__ = [
     "ACTIVATIONS",
@@ -76,6 +77,7 @@ __all__ = [
     "PROPERTIES",
     "Families",
     "Features",
+    "HeldOut",
     "Integrated",
     "Network",
     "NetworkVJP",
@@ -91,6 +93,7 @@ __all__ = [
     "block_totals",
     "coalitions",
     "contributions",
+    "cross_validate",
     "encode_alignment",
     "encode_protein",
     "entropy",
@@ -103,6 +106,7 @@ __all__ = [
     "gauss_legendre",
     "gradient_times_input",
     "gradients",
+    "group_folds",
     "identity_to",
     "init_network",
     "integrated_gradients",

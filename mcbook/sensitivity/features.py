@@ -2,13 +2,13 @@
 
 Problem    mutation a → b at position i: numbers that only the sequence gives (PS), and numbers that only the
            alignment of the relatives gives (MSA)
-PS         which letters a and b are; six properties of both and their differences, signed and not;
+PS         which letters a and b are; five properties of both and their differences, signed and not;
            hydropathy and volume of the neighbours in the sequence, i ± 1..4
 MSA        of the relatives' frequencies f and of f with close kin weighted up: log odds, log f_i(b),
            log f_i(a), entropy; the relatives' mean and spread of hydropathy and volume, and how far b is
            from them; gaps; entropy at the neighbours i ± 1..4
-Source     hydropathy kyte1982; volume zamyatnin1972; helix propensity pace1998; strand propensity chou1978;
-           charge at pH 7
+Source     hydropathy kyte1982; volume inside the van der Waals radii in Å³, as in table 2 of PMC3523352;
+           helix propensity in kcal/mol, pace1998; charge at pH 7
 Symbols    n mutants; L positions; a = wild type's letter, b = the mutant's, as codes 0..19
 """
 
@@ -24,17 +24,14 @@ NEIGHBOURS = (-4, -3, -2, -1, 1, 2, 3, 4)
 _TABLE = {  # in the order of LETTERS, ACDEFGHIKLMNPQRSTVWY
     "hydropathy": (1.8, 2.5, -3.5, -3.5, 2.8, -0.4, -3.2, 4.5, -3.9, 3.8, 1.9, -3.5, -1.6, -3.5, -4.5,
                    -0.8, -0.7, 4.2, -0.9, -1.3),
-    "volume": (88.6, 108.5, 111.1, 138.4, 189.9, 60.1, 153.2, 166.7, 168.6, 166.7, 162.9, 114.1, 112.7, 143.8,
-               173.4, 89.0, 116.1, 140.0, 227.8, 193.6),
+    "volume": (67, 86, 91, 109, 135, 48, 118, 124, 135, 124, 124, 96, 90, 114, 148, 73, 93, 105, 163, 141),
     "charge": (0, 0, -1, -1, 0, 0, 0.1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0),
     "helix": (0, 0.68, 0.69, 0.40, 0.54, 1, 0.61, 0.41, 0.26, 0.21, 0.24, 0.65, 3.16, 0.39, 0.21, 0.50, 0.66,
               0.61, 0.49, 0.53),
-    "strand": (0.83, 1.19, 0.54, 0.37, 1.38, 0.75, 0.87, 1.60, 0.74, 1.30, 1.05, 0.89, 0.55, 1.10, 0.93, 0.75,
-               1.19, 1.70, 1.37, 1.47),
     "aromatic": (0, 0, 0, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1),
 }  # fmt: skip
 PROPERTIES = tuple(_TABLE)
-TABLE = np.array([_TABLE[name] for name in PROPERTIES]).T  # (20, 6)
+TABLE = np.array([_TABLE[name] for name in PROPERTIES]).T  # (20, 5)
 STANDARD = (TABLE - TABLE.mean(axis=0)) / TABLE.std(axis=0)
 
 

@@ -1,7 +1,7 @@
 """Predictions for what was held out: whole groups at a time, every choice made on other groups.
 
-Problem    mutants of one position resemble each other: a split by mutants lets the network look its answers up
-Folds      the groups (positions, clades) are dealt into k folds; for each, the next fold is for stopping and for
+Problem    mutants of one position resemble each other: split by mutants, the network looks its answers up
+Folds      the groups (positions, clades) are dealt into k folds; for each, the next fold is for stopping and
            choosing among the settings, the rest for training. Features are scaled by the training samples.
 Result     for every sample the prediction of a network that has seen nothing of its group
 Symbols    X blocks (n, ...); y (n,); groups (n,) labels; k folds
@@ -23,7 +23,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 
 
 class HeldOut(NamedTuple):
-    """Predictions (n,) in y's units, the fold of each sample, and per fold the network, its scaling, its setting.
+    """Predictions (n,) in y's units, the fold of each sample; per fold the network, its scaling and setting.
 
     `networks[k]` predicts (y - mean) / sd of its training samples, `centres[k]` = (mean, sd), from features
     scaled by `scalings[k]`.
@@ -45,8 +45,8 @@ def group_folds(groups: Any, folds: int, *, rng: np.random.Generator) -> Int[np.
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if not 3 <= folds <= len(names):
         raise ValueError(
-            f"group_folds needs 3 folds or more (train, choose, judge) and a group for each; got {folds} folds "
-            f"and {len(names)} groups."
+            f"group_folds needs 3 folds or more (train, choose, judge) and a group for each; got {folds} "
+            f"folds and {len(names)} groups."
         )
     return rng.permutation(np.arange(len(names)) % folds)[index]
 
