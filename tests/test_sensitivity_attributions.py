@@ -354,6 +354,7 @@ CASES = [
     (lambda X, D: se.split(X, {"a": range(5), "b": range(4, 7)}), r"in several: \[4\]"),
     (lambda X, D: se.split(X, {"a": range(5)}), r"in none: \[5, 6\]"),
     (lambda X, D: se.split(X, {"a": range(5), "b": [7]}), r"features 0\.\.6"),
+    (lambda X, D: se.on_blocks(answer, {"a": slice(0, 7)}), "how long a slice is"),
     (lambda X, D: se.block_norms(X), "split"),
     (lambda X, D: se.block_norms({"a": X}, simplex=("b",)), "no block 'b'"),
     (lambda X, D: se.block_norms({"a": X}, scales={"a": np.ones(6)}), r"scales\['a'\]"),

@@ -195,7 +195,7 @@ _HSU_COPY = (
 BLAT = Dataset(
     name="blat",
     title="TEM-1 beta-lactamase: 4807 mutants measured, 8403 relatives",
-    licence="MIT (Hsu's copy); CC0 (Dryad)",
+    licence="MIT (the copy); CC0",
     home="https://doi.org/10.6078/D1K71B",
     citation=(
         "M. A. Stiffler, D. R. Hekstra, R. Ranganathan: Evolvability as a function of purifying selection in "

@@ -32,6 +32,8 @@ def split(X: Any, parts: Any) -> dict[str, Any]:
 
 def on_blocks(f: Callable[..., Any], parts: Any) -> Callable[..., Any]:
     """A model of one flat vector as a model of the dict that `split` makes of it.  Raises ValueError."""
+    if any(isinstance(part, slice) for part in parts.values()):
+        raise ValueError("on_blocks cannot tell how long a slice is; give ranges or lists of features.")
     d = sum(len(list(part)) for part in parts.values())
     index = _checked_parts(parts, d)
     order = np.argsort(np.concatenate(list(index.values())))
