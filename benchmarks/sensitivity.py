@@ -263,7 +263,7 @@ def attributions_of(case: dict, seed: int) -> dict[str, Any]:
         "expected gradients": se.expected_gradients(f, X, B, tol=1e-8).attributions,
     }
     found = {f"mcbook {name}": side_by_side(A) for name, A in ours.items()}
-    found["mcbook Shapley, blocks"] = se.shapley(f, X, B).values
+    found["mcbook Shapley, blocks"] = se.shapley(f, X, fit).values  # cheap: every training sample a baseline
     return found | captums(case, B)
 
 
@@ -311,9 +311,16 @@ def summed(A: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def measured(A: np.ndarray, case: dict) -> dict[str, float]:
     """AUROC of sites and error of the share, each by the ways in which attributions are summed up."""
-    if A.shape[1] == 2:
-        return {"share error, net": abs(share_of(np.abs(A).mean(axis=0)) - case["share"])}
     sites, blocks = groups(case)
+    block = A if A.shape[1] == 2 else summed(A, blocks)
+    shares = {
+        "share error, net": abs(share_of(np.abs(block).mean(axis=0)) - case["share"]),
+        "share error, centred": abs(
+            share_of(np.abs(block - block.mean(axis=0)).mean(axis=0)) - case["share"]
+        ),
+    }
+    if block is A:
+        return shares
     net = summed(A, sites)
     answers = case["y"] - case["y"].mean()
     return {
@@ -321,7 +328,7 @@ def measured(A: np.ndarray, case: dict) -> dict[str, float]:
         "AUROC, absolute": auroc(case, summed(np.abs(A), sites).mean(axis=0)),
         "AUROC, spread": auroc(case, net.std(axis=0)),
         "AUROC, with answers": auroc(case, answers @ (net - net.mean(axis=0))),
-        "share error, net": abs(share_of(np.abs(summed(A, blocks)).mean(axis=0)) - case["share"]),
+        **shares,
         "share error, absolute": abs(share_of(summed(np.abs(A), blocks).mean(axis=0)) - case["share"]),
     }
 
@@ -341,7 +348,7 @@ def compared(table: dict[str, dict[str, list[float]]]) -> dict:
     """
     goals = {
         "AUROC": ("AUROC, net", "AUROC, absolute", "AUROC, spread"),
-        "share error": ("share error, net", "share error, absolute"),
+        "share error": ("share error, net", "share error, centred", "share error, absolute"),
     }
     out: dict[str, Any] = {"all": {m: {k: interval(v) for k, v in row.items()} for m, row in table.items()}}
     for goal, ways in goals.items():

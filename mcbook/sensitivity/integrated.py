@@ -110,10 +110,10 @@ def _integrate(f, Z, B, layout, *, nodes, tol, most) -> Integrated:
     gain = ends[0] - ends[1]
     a, error, used, going = _doubled(f, Z, B, layout, gain, nodes, tol, np.maximum(*map(np.abs, ends)))
     kinks = np.zeros(len(Z), dtype=int)
-    for i in np.flatnonzero(going):
-        piece = paths.adaptive(f, Z[i], B[i], layout, tol=tol, most=most)
-        a[i], error[i], kinks[i] = piece.attribution, piece.error, piece.kinks
-        used[i] += piece.evaluations
+    if going.any():
+        cut = paths.adaptive(f, Z[going], B[going], layout, tol=tol, most=most)
+        a[going], error[going], kinks[going] = cut.attribution, cut.error, cut.kinks
+        used[going] += cut.evaluations
     residual = a.sum(axis=1) - gain
     size = np.maximum(np.maximum(*map(np.abs, ends)), np.abs(a).max(axis=1))
     converged = np.maximum(error, np.abs(residual)) <= tol * size
