@@ -22,6 +22,7 @@ def test_every_letter_stands_in_its_row_and_marks_below():
     assert "▲a" in texts(fig.axes[0])
     assert "30" not in texts(fig.axes[0])
     assert "40" in texts(fig.axes[1])
+    assert "50" not in texts(plots.protein_map(LETTERS, PARTS, first=30, marks={48: "b"}).axes[0])
     assert "▲b" in texts(fig.axes[2])
 
 
@@ -33,6 +34,7 @@ def test_bars_are_stacked_on_one_scale():
         np.testing.assert_allclose(ends[0], np.stack([0 * here[:, 0], here[:, 0]], axis=1))
         np.testing.assert_allclose(ends[1], np.stack([here[:, 0], here.sum(axis=1)], axis=1))
     assert len({ax.get_ylim() for ax in fig.axes}) == 1
+    assert all(0 < ax.get_yticks()[1] <= PARTS.sum(axis=1).max() for ax in fig.axes)
 
 
 def test_a_real_length_is_light():

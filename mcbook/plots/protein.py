@@ -47,7 +47,7 @@ def protein_map(
         raise ValueError(f"protein_map expects marks from {first} to {last}, got {sorted(named)}.")
     rows = -(-len(letters) // per_row)
     with style():
-        fig = Figure(figsize=(WIDTH, 0.35 + 0.8 * rows), layout="constrained")
+        fig = Figure(figsize=(WIDTH, max(1.6, 0.35 + 0.8 * rows)), layout="constrained")
         strips = fig.subplots(rows, 1, squeeze=False)[:, 0]
         top = float(P.sum(axis=1).max()) or 1.0
         for row, ax in enumerate(strips):
@@ -74,15 +74,21 @@ def _row(ax: Any, letters: str, parts: np.ndarray, start: int, marks: Mapping[in
                 weight="bold" if word is not None else "normal")  # fmt: skip
         if word is not None:
             ax.text(i, -0.43 * top, f"▲{word}", ha="center", va="center", fontsize=6.5, color=INK)
-        elif (start + i) % 10 == 0:
+        elif (start + i) % 10 == 0 and not any(abs(start + i - number) < 4 for number in marks):
             ax.text(i, -0.43 * top, str(start + i), ha="center", va="center", fontsize=6.5, color=INK)
     ax.axhline(0, color=MUTED, linewidth=0.7, linestyle="-")
     ax.set_axis_on()
     ax.grid(visible=False)
-    ax.set(xticks=[], yticks=[0, float(f"{top:.1g}")] if start and top else [])
+    ax.set(xticks=[], yticks=[0, _round_below(top)])
     ax.tick_params(axis="y", labelsize=7, length=0)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
+
+
+def _round_below(top: float) -> float:
+    """The largest of ... 0.1, 0.2, 0.5, 1, 2, 5 ... that does not exceed top."""
+    power = 10.0 ** np.floor(np.log10(top))
+    return float(max(c for c in (1, 2, 5) if c * power <= top * (1 + 1e-12)) * power)
 
 
 def _bars(low: np.ndarray, high: np.ndarray, *, half: float = 0.36) -> Path:
