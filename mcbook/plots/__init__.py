@@ -13,6 +13,7 @@ from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
+from mcbook.plots.protein import protein_map
 from mcbook.plots.ridge import pictures, profiles, scales
 from mcbook.plots.svg import Figure, figure
 
@@ -32,6 +33,7 @@ __all__ = [
     "molecules",
     "pictures",
     "profiles",
+    "protein_map",
     "rasterise",
     "scales",
     "scatter_pair",

@@ -54,6 +54,8 @@ def mutant_features(
 ) -> Features:
     """Both blocks for mutants `letters[i]` at `positions[i]` (from 0) of a protein.
 
+    The wild type's own letter is allowed: it is the null mutation, the protein as it was, a natural baseline.
+
     Parameters
     ----------
     A, weights : the relatives' codes (N, L) and weights, columns as the wild type's residues.
@@ -61,17 +63,13 @@ def mutant_features(
 
     Raises
     ------
-    ValueError : a letter that is no residue; positions outside 0..L-1; an alignment of another length; a
-        "mutant" that is the wild type's own letter.
+    ValueError : a letter that is no residue; positions outside 0..L-1; an alignment of another length.
     """
     a_all, i = alignment.encode_protein(wild_type), np.asarray(positions)
     b = alignment.encode_protein("".join(letters))
     L = len(a_all)
     if i.shape != b.shape or i.dtype.kind not in "iu" or i.min(initial=0) < 0 or i.max(initial=0) >= L:
         raise ValueError(f"positions must be {len(b)} integers 0..{L - 1}, counted from 0; got {i}.")
-    if (a_all[i] == b).any():
-        at = int(np.argmax(a_all[i] == b))
-        raise ValueError(f"mutant {at} puts {letters[at]!r} where the wild type has it already.")
     if np.ndim(A) != 2 or np.shape(A)[1] != L:
         raise ValueError(f"A must have {L} columns, one per residue of the wild type; got {np.shape(A)}.")
     blocks = {"PS": _sequence_block(a_all, i, b), "MSA": _relatives_block(a_all, i, b, A, weights, beta)}

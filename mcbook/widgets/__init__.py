@@ -9,6 +9,7 @@ from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
@@ -20,14 +21,17 @@ __all__ = [
     "GradientWalk",
     "Mutants",
     "MutateByHand",
+    "MutateProtein",
     "OnSprings",
     "Relatives",
     "RidgeByHand",
+    "Scan",
     "Sweep",
     "UnmixByHand",
     "bonds",
     "principal",
     "rotation",
+    "scan_mutants",
     "single_mutants",
     "sweep",
 ]
