@@ -124,9 +124,7 @@ def update(layer: Layer, state: State) -> State:
     return State(s + g_s + g_q * (P * Q).sum(-1), V + g_V[..., None] * P)
 
 
-def atom_energies(
-    params: Network, D: Float[Array, "a a 3"], species: Int[Array, " a"]
-) -> Float[Array, " a"]:
+def atom_energies(params: Network, D: Float[Array, "a a 3"], species: Int[Array, " a"]) -> Float[Array, " a"]:
     """ρ(s_i) after all rounds, (a,), from differences of positions; species i is a row of the embedding."""
     r = geometry.lengths(D)
     u = D / r[..., None]
