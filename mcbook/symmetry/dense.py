@@ -17,8 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.symmetry import geometry
-
 Array = Any  # NumPy or JAX
 
 
