@@ -23,6 +23,7 @@ from mcbook._pairs import pair_jacobian, pair_powers
 from mcbook.symmetry.product import ProductKernel, factor_slopes, factors
 
 Array = Any
+WORK = 2**16  # numbers in a block of predictions: half a megabyte, so that it stays in the cache
 
 
 class Internal(NamedTuple):
@@ -57,6 +58,48 @@ def force_matrix(
 
     _each(column, n, threads)
     return K
+
+
+def slopes(
+    x: Float[Array, "c p"], z: Float[Array, "m p"], b: Float[Array, "m p"], kernel: ProductKernel
+) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, "c p"]]:
+    """E (c,) = Σ k u·b over the m rows of z, and ∂E/∂x (c, p) = Σ k [(u·b) u + v ∘ b], at distances x."""
+    step = max(1, WORK // z.size)
+    E, slope = np.empty(len(x)), np.empty(x.shape)
+    for part in (slice(i, i + step) for i in range(0, len(x), step)):
+        k, u, v = factors(x[part, None], z, kernel)
+        w = k * np.einsum("cmp,mp->cm", u, b)
+        E[part] = w.sum(axis=1)
+        slope[part] = np.matmul(w[:, None], u)[:, 0] + np.einsum("cm,cmp,mp->cp", k, v, b, optimize=True)
+    return E, slope
+
+
+def force_product(
+    data: Internal,
+    pair_perms: Int[Array, "g p"],
+    kernel: ProductKernel,
+    alpha: Float[Array, "n q"],
+    *,
+    threads: int = 1,
+) -> Float[np.ndarray, "n q"]:
+    """K α without K: the forces -J̃ᵀ ∂E/∂x that a fit with coefficients α has at its own frames."""
+    x, b = data.x, np.einsum("npq,nq->np", data.J, alpha)
+    z, b = (w[:, pair_perms].reshape(-1, w.shape[1]) for w in (x, b))
+    found = np.empty_like(x)
+
+    def some(part: int) -> None:
+        found[part::threads] = slopes(x[part::threads], z, b, kernel)[1]
+
+    _each(some, threads, threads)
+    return -np.einsum("npq,np->nq", data.J, found)
+
+
+def force_columns(
+    data: Internal, chosen: Int[Array, " m"], pair_perms: Int[Array, "g p"], kernel: ProductKernel
+) -> Float[np.ndarray, "n q m q"]:
+    """The columns of K that belong to the chosen frames."""
+    columns = [_column(data.x, data.J, data.x[j], data.J[j], pair_perms, kernel) for j in chosen]
+    return np.stack(columns, axis=2)
 
 
 def _column(x, J, z, Jz, pair_perms, kernel) -> np.ndarray:

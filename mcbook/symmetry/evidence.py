@@ -1,11 +1,13 @@
 """Widths and weights from the forces themselves: the evidence of the force kernel, by its gradient.
 
-Problem    choose theta = (log ell, log weight, log lam), one width and weight for each class of pairs
+Problem    choose theta = (log ell, log weight), one width and one weight for each class of pairs
 Objective  minus the log evidence of y = Qᵀforces over its m entries, the kernel's variance at its best:
            L = ½ log(yᵀC⁻¹y/m) + log|C|/(2m),  C = K + lam I
 Gradient   dL = tr(S dC),  S = (C⁻¹/m - α αᵀ/(yᵀα))/2,  α = C⁻¹y;  through K by `blocks.vjp_force_matrix`
 Solver     L-BFGS-B from widths of three standard deviations of each distance, on a few dozen frames
 References rasmussen2006 (evidence), byrd1995 (L-BFGS-B)
+lam        stays: the evidence of a few frames takes what they cannot explain for noise, and asks for a lam that
+           many frames do not want.  Its derivative is here for whoever wishes to learn it
 Symbols    classes (p,) the orbit of each pair; K, S (m, m), m = n q
 """
 
@@ -21,7 +23,6 @@ from mcbook.symmetry.blocks import Internal, force_matrix, internal, vjp_force_m
 from mcbook.symmetry.product import ProductKernel
 
 Array = Any
-LAM_BOUNDS = (1e-14, 1e-2)  # Å⁻², over the kernel's variance
 REACH = np.log(50.0)  # widths and weights stay within this factor of where they start
 WEIGHT = 0.2  # where the weights start
 
@@ -39,7 +40,6 @@ class Learnt(NamedTuple):
     """The kernel with the best evidence seen, and how the search went."""
 
     kernel: ProductKernel
-    lam: float
     value: float
     evaluations: int
     gradient: float  # the largest component that the bounds do not hold
@@ -96,12 +96,12 @@ def learn_kernel(
     F: Float[Array, "n a 3"],
     pair_perms: Int[Array, "g p"],
     *,
-    lam: float = 1e-8,
+    lam: float = 1e-7,
     max_iter: int = 80,
     tol: float = 1e-3,
     threads: int = 1,
 ) -> Learnt:
-    """Widths, weights and lam of greatest evidence for forces F at X: no frame beside these is looked at.
+    """Widths and weights of greatest evidence for forces F at X: no frame beside these is looked at.
 
     Not converging (a free component of the gradient above `tol`) is reported as data.
     """
@@ -109,34 +109,32 @@ def learn_kernel(
     y = np.einsum("ndq,nd->nq", data.Q, F.reshape(len(F), -1))
     classes = orbits(pair_perms)
     spread = np.array([data.x[:, classes == c].std() for c in range(classes.max() + 1)])
-    start = np.concatenate([np.log(3 * spread + 1e-3), np.full(len(spread), np.log(WEIGHT)), [np.log(lam)]])
-    bounds = [(t - REACH, t + REACH) for t in start[:-1]] + [tuple(np.log(LAM_BOUNDS))]
-    search = _Search(data, y, pair_perms, classes, threads)
+    start = np.concatenate([np.log(3 * spread + 1e-3), np.full(len(spread), np.log(WEIGHT))])
+    bounds = [(t - REACH, t + REACH) for t in start]
+    search = _Search(data, y, pair_perms, classes, lam, threads)
     options = {"maxiter": max_iter, "gtol": tol, "maxfun": 2 * max_iter}
     found = minimize(search, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     gradient = _free_gradient(found.x, found.jac, np.array(bounds))
-    kernel, best_lam = search.kernel(found.x)
-    return Learnt(
-        kernel, best_lam, float(found.fun), int(found.nfev), gradient, gradient <= tol, str(found.message)
-    )
+    kernel = search.kernel(found.x)
+    return Learnt(kernel, float(found.fun), int(found.nfev), gradient, gradient <= tol, str(found.message))
 
 
 class _Search:
     """theta ↦ (L, gradient), summed over the pairs of each class."""
 
-    def __init__(self, data, y, pair_perms, classes, threads):
-        self.data, self.y, self.pair_perms, self.threads = data, y, pair_perms, threads
+    def __init__(self, data, y, pair_perms, classes, lam, threads):
+        self.given, self.threads = (data, y, pair_perms, lam), threads
         self.classes, self.count = classes, classes.max() + 1
 
-    def kernel(self, theta: np.ndarray) -> tuple[ProductKernel, float]:
-        ell, weight, lam = np.split(np.exp(theta), [self.count, 2 * self.count])
-        return ProductKernel(ell[self.classes], weight[self.classes]), float(lam[0])
+    def kernel(self, theta: np.ndarray) -> ProductKernel:
+        ell, weight = np.split(np.exp(theta), 2)
+        return ProductKernel(ell[self.classes], weight[self.classes])
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        kernel, lam = self.kernel(theta)
-        found = judge_evidence(self.data, self.y, self.pair_perms, kernel, lam, threads=self.threads)
+        data, y, pair_perms, lam = self.given
+        found = judge_evidence(data, y, pair_perms, self.kernel(theta), lam, threads=self.threads)
         by_class = [np.bincount(self.classes, g, self.count) for g in (found.by_log_ell, found.by_log_weight)]
-        return found.value, np.concatenate([*by_class, [found.by_log_lam]])
+        return found.value, np.concatenate(by_class)
 
 
 def _free_gradient(theta, gradient, bounds) -> float:

@@ -21,13 +21,13 @@ from scipy.linalg import lapack
 from mcbook._pairs import pair_index, pair_permutations, pair_powers, vjp_pair_powers
 from mcbook.symmetry import _frames
 from mcbook.symmetry._group import check_kernel, checked
-from mcbook.symmetry.blocks import Internal, force_matrix, internal
-from mcbook.symmetry.evidence import learn_kernel
+from mcbook.symmetry.blocks import Internal, force_matrix, internal, slopes
+from mcbook.symmetry.evidence import Learnt, learn_kernel
 from mcbook.symmetry.potential import EnergiesForces, Potential
 from mcbook.symmetry.product import ProductKernel, factors
 
-LEARN = 50  # frames on which widths and weights are learnt
-WORK = 2**17  # numbers in a block of predictions: 1 MB
+LEARN = (50, 100)  # widths and weights are learnt on a quarter of the frames, within these
+LAM = 1e-7  # Å⁻²: there to make the matrix regular, not to describe an error
 
 
 class GradientDomain(NamedTuple):
@@ -52,8 +52,8 @@ def fit_gradient_domain(
     energy: Any = None,
     permutations: Any = None,
     kernel: ProductKernel | None = None,
-    lam: float | None = None,
-    learn_frames: int = LEARN,
+    lam: float = LAM,
+    learn_frames: int | None = None,
     threads: int | None = None,
 ) -> GradientDomain:
     """Learn a molecule's energy surface from forces F (n, a, 3) at X (n, a, 3) Å.
@@ -62,8 +62,8 @@ def fit_gradient_domain(
     ----------
     energy : (n,) energies; they fix E_0 and are compared with the forces (unit, sign).
     permutations : (g, a) a group that the energy respects; None: `molecular_permutations`.
-    kernel, lam : by default those of greatest evidence on `learn_frames` of the frames, evenly spaced; lam is
-        the variance of the forces' error over the kernel's, Å⁻².
+    kernel : None: that of greatest evidence on `learn_frames` of the frames, evenly spaced.
+    lam : the variance of the forces' error over the kernel's, Å⁻².
     threads : for the blocks; None: one for each core. (Cholesky has the BLAS library's.)
 
     Raises
@@ -78,14 +78,18 @@ def fit_gradient_domain(
     X, F, E, numbers, group = checked(X, F, numbers, energy, permutations)
     threads = threads or os.cpu_count() or 1
     pair_perms = pair_permutations(group)
-    if kernel is None or lam is None:
-        some = np.unique(np.linspace(0, len(X) - 1, min(learn_frames, len(X))).astype(int))
-        learnt = learn_kernel(X[some], F[some], pair_perms, threads=threads)
-        kernel, lam = kernel or learnt.kernel, learnt.lam if lam is None else lam
+    kernel = kernel or learn_on_some(X, F, pair_perms, lam, learn_frames, threads).kernel
     check_kernel(kernel, pair_perms, lam)
     data = internal(X)
     alpha = solve_forces(data, F, pair_perms, kernel, lam, threads=threads)
     return assemble(X, numbers, group, kernel, lam, data, alpha, E)
+
+
+def learn_on_some(X, F, pair_perms, lam: float, frames: int | None, threads: int) -> Learnt:
+    """The kernel of greatest evidence on some of the frames, evenly spaced."""
+    count = min(len(X), frames or int(np.clip(len(X) // 4, *LEARN)))
+    some = np.linspace(0, len(X) - 1, count).astype(int)
+    return learn_kernel(X[some], F[some], pair_perms, lam=lam, threads=threads)
 
 
 def solve_forces(
@@ -150,18 +154,8 @@ def predict_gradient_domain(model: GradientDomain, X: Any, numbers: Any = None) 
         _frames.same_molecule(numbers, model.numbers)
     x = pair_powers(X, power=-1)
     known(model, x)
-    step = max(1, WORK // model.x.size)
-    parts = [_slopes(model, x[i : i + step]) for i in range(0, len(x), step)]
-    energy, slope = (np.concatenate(part) for part in zip(*parts, strict=True))
+    energy, slope = slopes(x, model.x, model.b, model.kernel)
     return EnergiesForces(energy + model.shift, -vjp_pair_powers(X, slope, power=-1))
-
-
-def _slopes(model: GradientDomain, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """E - E_0 (c,) and ∂E/∂x (c, p) at distances x (c, p)."""
-    k, u, v = factors(x[:, None], model.x, model.kernel)
-    w = k * np.einsum("cmp,mp->cm", u, model.b)
-    slope = np.matmul(w[:, None], u)[:, 0] + np.einsum("cm,cmp,mp->cp", k, v, model.b)
-    return w.sum(axis=1), slope
 
 
 def same_shape(model: GradientDomain, X: np.ndarray) -> None:
