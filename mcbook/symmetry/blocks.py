@@ -94,14 +94,6 @@ def force_product(
     return -np.einsum("npq,np->nq", data.J, found)
 
 
-def force_columns(
-    data: Internal, chosen: Int[Array, " m"], pair_perms: Int[Array, "g p"], kernel: ProductKernel
-) -> Float[np.ndarray, "n q m q"]:
-    """The columns of K that belong to the chosen frames."""
-    columns = [_column(data.x, data.J, data.x[j], data.J[j], pair_perms, kernel) for j in chosen]
-    return np.stack(columns, axis=2)
-
-
 def _column(x, J, z, Jz, pair_perms, kernel) -> np.ndarray:
     """The blocks (m, q, q) of frames x (m, p), J (m, p, q) with one frame z (p,), Jz (p, q)."""
     Jg = Jz[pair_perms]  # (g, p, q)
