@@ -14,6 +14,7 @@ from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
+from mcbook.data.revised_md17 import Frames, rmd17
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
 
@@ -23,6 +24,7 @@ __all__ = [
     "DataCorrupt",
     "DataMissing",
     "Dataset",
+    "Frames",
     "Junctions",
     "Molecule",
     "Recording",
@@ -36,6 +38,7 @@ __all__ = [
     "images_in_room",
     "load_npz",
     "qm7",
+    "rmd17",
     "rooms",
     "small_molecules",
     "speech",

@@ -95,7 +95,7 @@ def learn_on_some(X, F, pair_perms, lam: float, frames: int | None, threads: int
 def solve_forces(
     data: Internal, F: Any, pair_perms: Any, kernel: ProductKernel, lam: float, *, threads: int = 1
 ) -> Float[np.ndarray, "n q"]:
-    """α of (K + lam I) α = QᵀF: one matrix, overwritten by its Cholesky factor.  Raises ValueError if singular."""
+    """α of (K + lam I) α = QᵀF by Cholesky, in the place of the matrix.  Raises ValueError if singular."""
     n, _, q = data.J.shape
     y = np.einsum("ndq,nd->nq", data.Q, np.reshape(F, (n, -1)))
     C = force_matrix(data, pair_perms, kernel, threads=threads).reshape(n * q, n * q)

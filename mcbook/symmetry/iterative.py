@@ -3,7 +3,7 @@
 Problem    (K + lam I) α = QᵀF with too many frames for (n q)² numbers
 Product    K α = the forces that coefficients α predict at the training frames (`blocks.force_product`)
 Precondition  a sparse C⁻¹ ≈ Σ_i W_i W_iᵀ: in an order that spreads frames first and fills in later, each is
-           conditioned on its s nearest predecessors only; with their C = L Lᵀ, frame i last, W_i = L⁻ᵀ E_last.
+           conditioned on its s nearest predecessors only; with their C = L Lᵀ, i last, W_i = L⁻ᵀ E_last.
            All predecessors would make it exact.  (A low rank does not serve: no eigenvalue of K is small.)
 Solver     preconditioned conjugate gradients, until ‖r‖ ≤ tol ‖QᵀF‖; the residual is computed anew at the end
 References hestenes1952, schafer2021
@@ -61,7 +61,7 @@ def fit_iterative(
 ) -> IterativeFit:
     """`fit_gradient_domain` by conjugate gradients: the same model to within `tol`, without its matrix.
 
-    neighbours : the predecessors that each frame is conditioned on in the preconditioner; 0 for its own block.
+    neighbours : how many predecessors the preconditioner conditions each frame on; 0 for its own block.
     Raises ValueError as `fit_gradient_domain` does, and for tol ≤ 0, max_iter < 0 or neighbours < 0.
     Not converging is reported in `run`.
     """
