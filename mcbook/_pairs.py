@@ -108,7 +108,7 @@ def _separations(X: Any) -> tuple[np.ndarray, np.ndarray]:
     return u, r
 
 
-def bond_graph(numbers: Int[Array, " a"], X: Float[Array, "n a 3"]) -> Bool[Array, "a a"]:
+def bond_graph(numbers: Any, X: Float[Array, "n a 3"]) -> Bool[Array, "a a"]:
     """Which atoms are bonded: their median distance (Å) is below 1.25 sums of covalent radii.
 
     Raises ValueError for an element without a radius in the table.
@@ -123,14 +123,12 @@ def bond_graph(numbers: Int[Array, " a"], X: Float[Array, "n a 3"]) -> Bool[Arra
     return bonded | bonded.T
 
 
-def molecular_permutations(
-    numbers: Int[Array, " a"], X: Float[Array, "n a 3"], *, most: int = 200
-) -> Int[Array, "g a"]:
+def molecular_permutations(numbers: Any, X: Float[Array, "n a 3"], *, most: int = 200) -> Int[Array, "g a"]:
     """The group of permutations that the molecule performs: methyl rotors, flips, … (g, a), identity first.
 
     Energy(X[perm]) = energy(X) holds for *every* permutation of like atoms; of use are those that lead back
-    to shapes that the frames can visit: automorphisms of the bond graph which keep the handedness of all centres
-    with four neighbours, or reverse all of it, since distances do not tell a shape from its mirror image.
+    to shapes that the frames can visit: automorphisms of the bond graph which keep the handedness of all
+    centres with four neighbours, or reverse all of it: distances do not tell a shape from its mirror image.
     Ethanol: 6 (3 turns of the methyl, each with or without the mirror), toluene and benzene 12, uracil 1.
     Raises ValueError for more than `most`, and for elements without a radius.
     """

@@ -96,7 +96,7 @@ def learn_kernel(
     F: Float[Array, "n a 3"],
     pair_perms: Int[Array, "g p"],
     *,
-    lam: float = 1e-7,
+    lam: float = 1e-6,
     max_iter: int = 80,
     tol: float = 1e-3,
     threads: int = 1,

@@ -27,7 +27,7 @@ from mcbook.symmetry.potential import EnergiesForces, Potential
 from mcbook.symmetry.product import ProductKernel, factors
 
 LEARN = (50, 100)  # widths and weights are learnt on a quarter of the frames, within these
-LAM = 1e-7  # Å⁻²: there to make the matrix regular, not to describe an error
+LAM = 1e-6  # Å⁻²: there to make the matrix regular, not to describe an error
 
 
 class GradientDomain(NamedTuple):
@@ -165,9 +165,9 @@ def same_shape(model: GradientDomain, X: np.ndarray) -> None:
 
 
 def known(model: GradientDomain, x: np.ndarray) -> None:
-    """Raises ValueError where a distance is beyond twice, or below half, of all that training has seen."""
+    """Raises ValueError where a distance is half as long again as any in training, or as much shorter."""
     low, high = model.reach
-    strange = (x > 2 * high) | (x < low / 2)
+    strange = (x > 1.5 * high) | (x < low / 1.5)
     if strange.any():
         frame, p = np.argwhere(strange)[0]
         i, j = (int(index[p]) for index in pair_index(len(model.numbers)))
@@ -193,7 +193,7 @@ def traceable(params: Any, X: Any) -> tuple[Any, Any]:
     i, j = pair_index(X.shape[0])
     apart = X[i] - X[j]
     x = jnp.sqrt((apart**2).sum(-1))
-    k, u, v = factors(x[None], x_train, ProductKernel(ell, weight), xp=jnp)
+    k, u, v = factors(x[None], x_train, ProductKernel(ell[None], weight[None]), xp=jnp)
     w = k * (u * b).sum(-1)
     pull = ((w @ u + k @ (v * b)) / x)[:, None] * apart
     return w.sum() + shift, jnp.zeros_like(X).at[i].add(-pull).at[j].add(pull)
