@@ -55,8 +55,7 @@ def some(frames: data.Frames, rows: slice) -> data.Frames:
 
 def sgdml_fit(learn: data.Frames, judge: data.Frames, sigma: int, lam: float) -> dict[str, Any]:
     """sGDML's model of exactly these frames (its own choice of N among N is all of them)."""
-    if not hasattr(np, "in1d"):
-        np.in1d = np.isin  # type: ignore[attr-defined]
+    vars(np).setdefault("in1d", np.isin)  # gone from NumPy 2.4
     from sgdml.train import GDMLTrain
 
     trainer, n = GDMLTrain(max_processes=CORES, use_torch=False), len(learn.energy_kcal)
@@ -88,8 +87,9 @@ def timed(run: Any, *given: Any, **settings: Any) -> tuple[Any, float]:
     return run(*given, **settings), time.perf_counter() - start
 
 
-def errors_of(energy: np.ndarray, force: np.ndarray, test: data.Frames) -> dict[str, np.ndarray]:
-    """Mean absolute errors, frame by frame."""
+def errors_of(found: tuple[Any, Any], test: data.Frames) -> dict[str, np.ndarray]:
+    """Mean absolute errors, frame by frame, of energies and forces."""
+    energy, force = found
     return {
         "force": np.abs(force - test.force_kcal_angstrom).mean(axis=(1, 2)),
         "energy": np.abs(energy - test.energy_kcal),
@@ -145,13 +145,13 @@ def kernel(n: int, trials: list[tuple[int, float]] | None = None) -> dict[str, A
     model, seconds = ours(train, n)
     found, predicting = timed(symmetry.predict_gradient_domain, model, test.positions_angstrom)
     seconds["predict_1000"] = predicting
-    mine = errors_of(*found, test)
+    mine = errors_of(found, test)
     print("  ours", {k: float(v.mean()) for k, v in mine.items()}, seconds, flush=True)
     choice = tune_sgdml(train, n, trials)
     learn = some(train, slice(n))
     peer, fitting = timed(quietly, sgdml_fit, learn, test, choice["sigma"], choice["lam"])
     predicted, predicting = timed(quietly, sgdml_predict, peer, test.positions_angstrom)
-    theirs = errors_of(*predicted, test)
+    theirs = errors_of(predicted, test)
     searching = sum(t["seconds"] for t in choice["tried"])
     return {
         "ours": {k: interval(v) for k, v in mine.items()} | {"seconds": seconds, "lam": model.lam},
@@ -203,7 +203,8 @@ def errors(n: int = 200) -> dict[str, Any]:
 
 def worst_errors(side: Any, test: data.Frames, group: np.ndarray, frames: int = 20) -> dict[str, float]:
     """The greatest over frames, relative to the greatest component of the force."""
-    rng, worst = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    worst: dict[str, float] = {}
     for x in test.positions_angstrom[:frames]:
         E, F = side(x)
         size = np.abs(F).max()
@@ -282,7 +283,7 @@ def molecules(n: int = 200) -> dict[str, Any]:
             continue
         train, test = data.rmd17(molecule, "train"), data.rmd17(molecule, "test")
         model, seconds = ours(train, n)
-        mine = errors_of(*symmetry.predict_gradient_domain(model, test.positions_angstrom), test)
+        mine = errors_of(symmetry.predict_gradient_domain(model, test.positions_angstrom), test)
         found[molecule] = {k: interval(v) for k, v in mine.items()}
         found[molecule] |= {"seconds": seconds, "permutations": len(model.permutations)}
         print(" ", molecule, found[molecule], flush=True)
