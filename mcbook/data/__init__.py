@@ -11,6 +11,7 @@ MCBOOK_CACHE moves the cache.
 """
 
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
+from mcbook.data.ethanol import Ethanol, Frames, ethanol
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
@@ -23,6 +24,8 @@ __all__ = [
     "DataCorrupt",
     "DataMissing",
     "Dataset",
+    "Ethanol",
+    "Frames",
     "Junctions",
     "Molecule",
     "Recording",
@@ -32,6 +35,7 @@ __all__ = [
     "available",
     "cache_dir",
     "embedded",
+    "ethanol",
     "fetal_ecg",
     "images_in_room",
     "load_npz",

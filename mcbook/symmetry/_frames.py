@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 COINCIDENT = 0.2  # Å: no two nuclei of a molecule are so near
+COLDEST = 3.0  # kcal/mol/Å: the forces of ethanol at 5 K; at 500 K they are ten times that
 NEAREST = (0.5, 1.7)  # Å: where the median of the nearest neighbours' distances may lie
 
 
@@ -32,8 +33,8 @@ def frames(X: Any, name: str = "X") -> Float[np.ndarray, "n a 3"]:
     nearest = np.where(np.eye(X.shape[1], dtype=bool), np.inf, r).min(axis=2)
     if (nearest == 0).any() or (nearest < COINCIDENT * np.median(nearest)).any():
         raise ValueError(
-            f"{name} has coincident atoms in frame(s) {_where(nearest < COINCIDENT * np.median(nearest))}: an "
-            "energy has no gradient there; remove the double."
+            f"{name} has coincident atoms in frame(s) {_where(nearest < COINCIDENT * np.median(nearest))}: "
+            "an energy has no gradient there; remove the double."
         )
     _check_angstrom(float(np.median(nearest)), name)
     return X
@@ -63,7 +64,7 @@ def atomic_numbers(numbers: Any, a: int) -> Int[np.ndarray, " a"]:
 
 
 def same_molecule(numbers: Any, trained: Any) -> None:
-    """Raises ValueError where atoms are others, or in another order, than those that a model was trained on."""
+    """Raises ValueError where atoms are others, or in another order, than those of the training."""
     numbers, trained = np.asarray(numbers), np.asarray(trained)
     if numbers.shape == trained.shape and (numbers == trained).all():
         return
@@ -87,11 +88,16 @@ def labels(energy: Any, force: Any, shape: tuple[int, ...]) -> tuple[np.ndarray,
     E, F = np.asarray(energy, dtype=float), np.asarray(force, dtype=float)
     if E.shape != shape[:1] or F.shape != shape:
         raise ValueError(
-            f"expected energies {shape[:1]} and forces {shape}, one for each frame, got {E.shape} and {F.shape}."
+            f"expected energies {shape[:1]} and forces {shape}, one for each frame, got {E.shape}, {F.shape}."
         )
     if not (np.isfinite(E).all() and np.isfinite(F).all()):
         raise ValueError("energies and forces must be finite, got NaN or infinity.")
     size = float(np.sqrt((F**2).mean()))
+    if size < COLDEST:
+        raise ValueError(
+            f"forces must be in kcal/mol/Å; these have a root mean square of {size:.2g}, as of a molecule "
+            "near absolute zero. Perhaps they are in eV/Å: multiply forces and energies by 23.0605."
+        )
     if np.abs(F.sum(axis=1)).max() > 1e-2 * max(size, 1e-12):
         raise ValueError("the forces of a free molecule sum to zero in each frame; these do not.")
     return E, F

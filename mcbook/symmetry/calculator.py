@@ -30,8 +30,8 @@ def ase_calculator(potential: Potential) -> Any:
 
         def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
             super().calculate(atoms, properties, system_changes)
-            _frames.same_molecule(self.atoms.numbers, potential.numbers)
-            found = predict(potential, self.atoms.positions)
+            _frames.same_molecule(atoms.numbers, potential.numbers)
+            found = predict(potential, atoms.positions)
             self.results = {
                 "energy": float(found.energy_kcal[0]) * EV_PER_KCAL,
                 "forces": found.force_kcal_angstrom[0] * EV_PER_KCAL,

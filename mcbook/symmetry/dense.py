@@ -2,7 +2,8 @@
 
 Problem    an energy e(z) of a fixed list of numbers z; what z is decides which laws hold
 Raw        z = X as it stands (3a): neither turned nor moved nor renumbered without consequences
-Pairs      z_p = 1/r_ij for every pair p = (i, j): nothing that turns, mirrors or moves is seen; renumbering is
+Pairs      z_p = 1/r_ij for every pair p = (i, j): nothing that turns, mirrors or moves is seen; renumbering
+           is
 Forward    h₁ = tanh(W₁z + b₁), h₂ = tanh(W₂h₁ + b₂), e = w·h₂, E = E₀ + scale · e
 Backward   z_bar = W₁ᵀ((1 - h₁²) ∘ W₂ᵀ((1 - h₂²) ∘ w));  raw: X_bar = z_bar;
            pairs: dz_p = -z³ ⟨D_p, dD_p⟩, so D_bar_p = -z_p³ z_bar_p D_p, and on with `vjp_displacements`
@@ -16,8 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-
-from mcbook.symmetry import geometry
 
 Array = Any  # NumPy or JAX
 

@@ -47,7 +47,7 @@ class Trajectory(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """How the total energy moves over a run: by its line of least squares from end to end; around that line."""
+    """How the total energy moves over a run: its least-squares line from end to end, and around that line."""
 
     over_run_kcal: float
     wobble_kcal: float  # standard deviation about the line
@@ -89,7 +89,8 @@ def thermal_velocities(
     X, masses = _frames.frames(X)[0], np.asarray(masses, dtype=float)
     if not 0 <= kelvin < np.inf or masses.shape != (len(X),) or not (masses > 0).all():
         raise ValueError(
-            f"thermal_velocities expects kelvin ≥ 0 and {len(X)} positive masses, got {kelvin}, {masses.shape}."
+            f"thermal_velocities expects kelvin ≥ 0 and {len(X)} positive masses, got {kelvin}, "
+            f"{masses.shape}."
         )
     v = rng.normal(size=X.shape) / np.sqrt(masses)[:, None]
     v = v - momentum(v, masses) / masses.sum()
@@ -111,7 +112,7 @@ def verlet_step(
     v: Float[Array, "a 3"],
     F: Float[Array, "a 3"],
     masses: Float[Array, " a"],
-    h: float,
+    h: Any,
 ) -> tuple[Any, Any, Any, Any]:
     """One step: half a kick, drift, half a kick.  (X, v, E, F) at the new place."""
     kick = 0.5 * h * ACCELERATION / masses[:, None]

@@ -34,19 +34,19 @@ def lengths(D: Float[Array, "a a 3"]) -> Float[Array, "a a"]:
     return jnp.sqrt((D**2).sum(-1) + jnp.eye(len(D)))
 
 
-def cutoff(r: Float[Array, "*n"], r_c: float) -> Float[Array, "*n"]:
+def cutoff(r: Float[Array, "*n"], r_c: Any) -> Float[Array, "*n"]:
     """c(r), from 1 at r = 0 to 0 at r_c and beyond; twice continuously differentiable."""
     x = jnp.minimum(r / r_c, 1.0)
     return 1 - x**3 * (10 - 15 * x + 6 * x**2)
 
 
-def grad_cutoff_r(r: Float[Array, "*n"], r_c: float) -> Float[Array, "*n"]:
+def grad_cutoff_r(r: Float[Array, "*n"], r_c: Any) -> Float[Array, "*n"]:
     """c'(r) = -30 x² (1 - x)² / r_c."""
     x = jnp.minimum(r / r_c, 1.0)
     return -30 * x**2 * (1 - x) ** 2 / r_c
 
 
-def radial_functions(r: Float[Array, "a a"], r_c: float, count: int) -> Float[Array, "a a k"]:
+def radial_functions(r: Float[Array, "a a"], r_c: Any, count: int) -> Float[Array, "a a k"]:
     """sin(kπr/r_c)/r · c(r), k = 1..count; zero on the diagonal: no atom is its own neighbour."""
     k = jnp.arange(1, count + 1)
     waves = jnp.sin(jnp.pi / r_c * r[..., None] * k[None, None]) / r[..., None]

@@ -8,7 +8,8 @@ Update     with P = M V, Q = N V (M, N (f, f) mix features, never x with y), n =
 Energy     E = E₀ + scale · Σ_i ρ(s_i): a sum over atoms
 Forces     F = -∇E: JAX takes ∂E/∂D, `geometry.vjp_displacements` does the rest
 References schuett2021 (PaiNN, of which this is a small relative)
-Symbols    a atoms, f features, r_c cutoff (Å), φ g ρ networks of one hidden layer, w linear in radial functions
+Symbols    a atoms, f features, r_c cutoff (Å), φ g ρ networks of one hidden layer, w linear in
+           the radial functions
 """
 
 from typing import Any, NamedTuple
@@ -116,7 +117,7 @@ def message(layer: Layer, state: State, radial: Float[Array, "a a k"], u: Float[
 
 
 def update(layer: Layer, state: State) -> State:
-    """Each atom by itself: vectors are mixed and gated by scalars; scalars hear lengths and inner products."""
+    """Each atom by itself: vectors are mixed, and gated by scalars; scalars hear lengths, inner products."""
     s, V = state
     P, Q = jnp.split(jnp.einsum("gf,afx->agx", layer.mix, V), 2, axis=1)
     n = jnp.sqrt((Q**2).sum(-1) + EPS)
@@ -162,7 +163,7 @@ def species_of(numbers: Any, elements: Any) -> Int[np.ndarray, " a"]:
     unknown = np.setdiff1d(numbers, elements)
     if len(unknown):
         raise ValueError(
-            f"the network knows the elements {elements.tolist()}, got {unknown.tolist()} as well: it has to be "
-            "trained on molecules that hold them."
+            f"the network knows the elements {elements.tolist()}, got {unknown.tolist()} as well: "
+            "it has to be trained on molecules that hold them."
         )
     return np.searchsorted(elements, numbers)

@@ -34,7 +34,7 @@ class Training(NamedTuple):
     diverged: bool
 
 
-def loss(model: Model, params: Any, X: Any, E: Any, F: Any, *, s_F: float, w: float) -> Any:
+def loss(model: Model, params: Any, X: Any, E: Any, F: Any, *, s_F: Any, w: Any) -> Any:
     """The objective on a batch: X, F (b, a, 3), E (b,)."""
     E_hat, F_hat = jax.vmap(lambda x: model(params, x))(X)
     return (((F_hat - F) ** 2).mean() + w * ((E_hat - E) ** 2).mean()) / s_F**2
@@ -75,8 +75,8 @@ def train(
     numbers = _frames.atomic_numbers(numbers, X.shape[1])
     if not (1 <= batch <= len(X) and steps >= 10 and 0 < rate < 1 and w >= 0):
         raise ValueError(
-            f"train expects 1 ≤ batch ≤ {len(X)} frames, steps ≥ 10, 0 < rate < 1, w ≥ 0; got {batch}, {steps}, "
-            f"{rate}, {w}."
+            f"train expects 1 ≤ batch ≤ {len(X)} frames, steps ≥ 10, 0 < rate < 1, w ≥ 0; got {batch}, "
+            f"{steps}, {rate}, {w}."
         )
     s_F = float(np.sqrt((F**2).mean()))
     run = _course(model, fixed, steps, batch, bool(augment))
@@ -92,8 +92,8 @@ def random_rotations(key: Any, n: int) -> Float[Any, "n 3 3"]:
     q = q / jnp.linalg.norm(q, axis=1, keepdims=True)
     q0, v = q[:, 0, None, None], q[:, 1:]
     x, y, z = v[:, 0], v[:, 1], v[:, 2]
-    O = jnp.zeros_like(x)
-    cross = jnp.stack([O, -z, y, z, O, -x, -y, x, O], axis=1).reshape(n, 3, 3)
+    o = jnp.zeros_like(x)
+    cross = jnp.stack([o, -z, y, z, o, -x, -y, x, o], axis=1).reshape(n, 3, 3)
     dot = (v**2).sum(-1)[:, None, None]
     return (q0**2 - dot) * jnp.eye(3)[None] + 2 * v[:, :, None] * v[:, None, :] + 2 * q0 * cross
 
@@ -137,9 +137,7 @@ def schedule(t: Any, steps: int) -> Any:
 
 def _trained(params, fixed):
     """1.0 at what is trained, 0.0 at what is not."""
-    return params._replace(
-        **{
-            name: jax.tree.map(lambda p: jnp.asarray(0.0 if name in fixed else 1.0), value)
-            for name, value in params._asdict().items()
-        }
+    mark = {name: 0.0 if name in fixed else 1.0 for name in params._fields}
+    return type(params)(
+        *(jax.tree.map(lambda _, m=m: m, p) for p, m in zip(params, mark.values(), strict=True))
     )
