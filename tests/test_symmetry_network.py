@@ -38,10 +38,10 @@ def test_a_wrong_pull_back_is_caught(wrong, rng):
 
 
 def test_the_cutoff_is_twice_differentiable_where_it_ends():
-    r = jnp.linspace(0.1, 7.0, 50)
-    slope = jax.vmap(jax.grad(lambda r: pairs.cutoff(r, 5.0)))(r)
+    r = np.linspace(0.1, 7.0, 50)
+    slope = jax.vmap(jax.grad(lambda r: pairs.cutoff(r, 5.0)))(jnp.asarray(r))
     np.testing.assert_allclose(pairs.grad_cutoff_r(r, 5.0), slope, atol=1e-15)
-    ends = [lambda r: pairs.cutoff(r, 5.0)]
+    ends = [lambda r: pairs.cutoff(jnp.asarray(r), 5.0)]
     ends += [jax.grad(ends[0]), jax.grad(jax.grad(ends[0]))]
     assert [abs(float(f(4.9999))) < tol for f, tol in zip(ends, (1e-11, 1e-7, 1e-3), strict=True)] == [
         True
@@ -76,7 +76,9 @@ def test_forces_are_the_energys_slope(rng):
     E, F = FORCE_FIELD(X)
     p = net()
     np.testing.assert_allclose(E, network.energy(p, X, SPECIES), rtol=1e-14)
-    np.testing.assert_allclose(-F, jax.grad(network.energy, 1)(p, jnp.asarray(X), SPECIES), atol=1e-12)
+    np.testing.assert_allclose(
+        -F, jax.jit(jax.grad(lambda X: network.energy(p, X, SPECIES)))(jnp.asarray(X)), atol=1e-12
+    )
     calculus.check_grad(lambda X: float(FORCE_FIELD(X)[0]), -np.asarray(F), X, rng=rng)
     i, x, h = 4, 1, 1e-4
     up, down = (float(FORCE_FIELD(X + s * h * np.eye(27)[3 * i + x].reshape(9, 3))[0]) for s in (1, -1))
@@ -130,7 +132,7 @@ def test_each_layer_meets_the_condition(part, rng):
     assert laws.torque_error(lambda v: step(v)[0], rows, jnp.asarray(rng.normal(size=out.shape))) < 1e-13
     back = jax.vjp(lambda v: step(v)[1], rows)[1](jnp.asarray(rng.normal(size=s.shape)))[0]
     scale = float(abs(back).max() * abs(rows).max())
-    assert abs(laws.torque(back, rows)).max() < 1e-12 * scale  # a scalar sends no torque back
+    assert abs(laws.torque(back, rows)).max() <= 1e-12 * scale  # a scalar sends no torque back
 
 
 def test_atoms_beyond_the_cutoff_are_not_heard_and_come_in_smoothly(rng):
@@ -138,8 +140,10 @@ def test_atoms_beyond_the_cutoff_are_not_heard_and_come_in_smoothly(rng):
     p = net(cutoff_angstrom=3.0)
     X = geometry(rng)
     far = jnp.concatenate([X, X + np.array([20.0, 0, 0])])
-    both = network.energy_and_forces(p, far, np.tile(SPECIES, 2))
-    one = network.energy_and_forces(p, jnp.asarray(X), SPECIES)
+    both, one = (
+        jax.jit(lambda x, k=k: network.energy_and_forces(p, x, np.tile(SPECIES, k)))(x)
+        for x, k in ((far, 2), (jnp.asarray(X), 1))
+    )
     np.testing.assert_allclose(both[0], 2 * one[0], rtol=1e-13)
     np.testing.assert_allclose(both[1], np.tile(one[1], (2, 1)), atol=1e-12)
 
@@ -220,17 +224,19 @@ def labelled(rng, n=12):
 @pytest.fixture(scope="module")
 def trained():
     X, E, F = labelled(np.random.default_rng(1))
-    options = {"numbers": NUMBERS, "key": jax.random.key(3), "steps": 60, "batch": 6, "rate": 1e-2}
+    options = {"numbers": NUMBERS, "key": jax.random.key(3), "steps": 120, "batch": 6, "rate": 2e-2}
     return X, E, F, symmetry.train(model, net(offset_kcal=float(E.mean())), X, E, F, **options)
 
 
 def test_training_brings_the_loss_down_and_keeps_the_laws(trained, rng):
-    X, _, F, result = trained
+    X, E, F, result = trained
     assert not result.diverged
-    assert result.losses.shape == (60,)
-    assert result.losses[-5:].mean() < 0.1 * result.losses[:5].mean()
+    assert result.losses.shape == (120,)
+    assert result.losses[-5:].mean() < 0.25 * result.losses[:5].mean()
     found = symmetry.predict(result.potential, X)
-    assert np.abs(found.force_kcal_angstrom - F).mean() < 0.3 * np.abs(F).mean()
+    before = symmetry.predict(potential(offset_kcal=float(E.mean())), X)
+    left, first = (np.abs(g.force_kcal_angstrom - F).mean() for g in (found, before))
+    assert left < 0.5 * first
     assert max(laws.symmetry_errors(symmetry.force_field(result.potential), X[0], NUMBERS, rng=rng)) < 1e-12
 
 
@@ -246,7 +252,8 @@ def test_the_loss_is_what_it_says(rng):
     p = net(offset_kcal=1.0)
     got = symmetry.predict(potential(offset_kcal=1.0), X)
     expected = (((got.force_kcal_angstrom - F) ** 2).mean() + 0.5 * ((got.energy_kcal - E) ** 2).mean()) / 9
-    found = training.loss(model, p, *(jnp.asarray(v) for v in (X, E, F)), s_F=3.0, w=0.5)
+    loss = jax.jit(lambda p, *data: training.loss(model, p, *data, s_F=3.0, w=0.5))
+    found = loss(p, *(jnp.asarray(v) for v in (X, E, F)))
     assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
