@@ -66,9 +66,9 @@ def init(
     features: int = 16,
     rounds: int = 2,
     radial: int = 8,
-    cutoff_angstrom: float = 5.0,
-    scale_kcal: float = 1.0,
-    offset_kcal: float = 0.0,
+    cutoff_angstrom: int | float = 5.0,
+    scale_kcal: int | float = 1.0,
+    offset_kcal: int | float = 0.0,
 ) -> Network:
     """Random weights for so many elements.  Raises ValueError for sizes or lengths that are not positive."""
     sizes = (elements, features, rounds, radial)
