@@ -98,8 +98,8 @@ def test_second_order():
             -1
         ]
 
-    exact = end(1 / 64)
-    errors = [np.abs(end(h) - exact).max() for h in (0.5, 0.25, 0.125)]
+    exact = end(1 / 256)
+    errors = [np.abs(end(h) - exact).max() for h in (0.25, 0.125, 0.0625)]
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     np.testing.assert_allclose(orders, 2, atol=0.1)
 

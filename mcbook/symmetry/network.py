@@ -81,7 +81,7 @@ def init(
     layers = tuple(
         Layer(
             _mlp(keys, f, f, 3 * f),
-            jax.random.normal(next(keys), (radial, 3 * f)) * jnp.sqrt(2 / radial),
+            jax.random.normal(next(keys), (radial, 3 * f)) * jnp.sqrt(0.5 / radial),
             jax.random.normal(next(keys), (2 * f, f)) / jnp.sqrt(f),
             _mlp(keys, 2 * f, f, 3 * f),
         )
