@@ -8,6 +8,7 @@ Page       book/understanding/symmetry
 """
 
 from mcbook.symmetry import dense, geometry, network
+from mcbook.symmetry.blocks import Internal, force_matrix, internal, vjp_force_matrix
 from mcbook.symmetry.calculator import ase_calculator
 from mcbook.symmetry.dynamics import (
     Drift,
@@ -21,7 +22,15 @@ from mcbook.symmetry.dynamics import (
     thermal_velocities,
     verlet_step,
 )
+from mcbook.symmetry.evidence import Evidence, Learnt, evidence_loss, judge_evidence, learn_kernel
 from mcbook.symmetry.geometry import align
+from mcbook.symmetry.gradient_domain import (
+    GradientDomain,
+    as_potential,
+    fit_gradient_domain,
+    predict_gradient_domain,
+    solve_forces,
+)
 from mcbook.symmetry.laws import (
     SymmetryErrors,
     equivariance_error,
@@ -35,38 +44,57 @@ from mcbook.symmetry.laws import (
     torque_error,
 )
 from mcbook.symmetry.potential import EnergiesForces, Potential, force_field, predict
+from mcbook.symmetry.product import ProductKernel, factor_slopes, factors, product_kernel
 from mcbook.symmetry.training import Training, train
 
 __all__ = [
     "Drift",
     "EnergiesForces",
+    "Evidence",
+    "GradientDomain",
+    "Internal",
+    "Learnt",
     "Potential",
+    "ProductKernel",
     "SymmetryErrors",
     "Training",
     "Trajectory",
     "align",
     "angular_momentum",
+    "as_potential",
     "ase_calculator",
     "dense",
     "drift",
     "equivariance_error",
+    "evidence_loss",
+    "factor_slopes",
+    "factors",
+    "fit_gradient_domain",
     "force_field",
+    "force_matrix",
     "generator_error",
     "geometry",
+    "internal",
+    "judge_evidence",
     "kinetic",
+    "learn_kernel",
     "masses_of",
     "momentum",
     "net_force",
     "network",
     "predict",
+    "predict_gradient_domain",
+    "product_kernel",
     "random_permutation",
     "random_rotation",
     "simulate",
     "skew",
+    "solve_forces",
     "symmetry_errors",
     "thermal_velocities",
     "torque",
     "torque_error",
     "train",
     "verlet_step",
+    "vjp_force_matrix",
 ]
