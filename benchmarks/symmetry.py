@@ -37,30 +37,32 @@ CORES = 2
 PACKAGES = ("numpy", "scipy", "sgdml")
 
 
-def sgdml_set(frames: data.Frames) -> dict[str, Any]:
+def sgdml_set(numbers: np.ndarray, frames: data.Frames) -> dict[str, Any]:
     from sgdml.utils import io as sgdml_io
 
     words = {"type": "d", "code_version": "1.0.3", "name": "ethanol", "theory": "pbe"}
     units = {"r_unit": "Ang", "e_unit": "kcal/mol"}
     found: dict[str, Any] = {k: np.array(v) for k, v in {**words, **units}.items()}
-    found.update(z=frames.numbers, R=frames.positions_angstrom, E=frames.energy_kcal)
+    found.update(z=numbers, R=frames.positions_angstrom, E=frames.energy_kcal)
     found["F"] = frames.force_kcal_angstrom
     found["md5"] = sgdml_io.dataset_md5(found)
     return found
 
 
 def some(frames: data.Frames, rows: slice) -> data.Frames:
-    return data.Frames(frames.numbers, *(part[rows] for part in frames[1:]))
+    return data.Frames(*(part[rows] for part in frames))
 
 
-def sgdml_fit(learn: data.Frames, judge: data.Frames, sigma: int, lam: float) -> dict[str, Any]:
+def sgdml_fit(
+    numbers: np.ndarray, learn: data.Frames, judge: data.Frames, sigma: int, lam: float
+) -> dict[str, Any]:
     """sGDML's model of exactly these frames (its own choice of N among N is all of them)."""
     vars(np).setdefault("in1d", np.isin)  # gone from NumPy 2.4
     from sgdml.train import GDMLTrain
 
     trainer, n = GDMLTrain(max_processes=CORES, use_torch=False), len(learn.energy_kcal)
     task = trainer.create_task(
-        sgdml_set(learn), n, sgdml_set(judge), min(n, 100), sig=sigma, lam=lam, use_sym=True
+        sgdml_set(numbers, learn), n, sgdml_set(numbers, judge), min(n, 100), sig=sigma, lam=lam, use_sym=True
     )
     return trainer.train(task)
 
@@ -102,13 +104,17 @@ def interval(values: np.ndarray) -> dict[str, float]:
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
-def tune_sgdml(train: data.Frames, n: int, trials: list[tuple[int, float]] | None) -> dict[str, Any]:
+def tune_sgdml(
+    numbers: np.ndarray, train: data.Frames, n: int, trials: list[tuple[int, float]] | None
+) -> dict[str, Any]:
     """The best (sigma, lam) on frames that are not learnt, and all that were tried."""
     learn, judge = (n, slice(n, n + 200)) if n <= 800 else (400, slice(800, 1000))
     tried: list[dict[str, float]] = []
 
     def trial(sigma: int, lam: float) -> None:
-        model, seconds = timed(quietly, sgdml_fit, some(train, slice(learn)), some(train, judge), sigma, lam)
+        model, seconds = timed(
+            quietly, sgdml_fit, numbers, some(train, slice(learn)), some(train, judge), sigma, lam
+        )
         F = quietly(sgdml_predict, model, train.positions_angstrom[judge])[1]
         error = float(np.abs(F - train.force_kcal_angstrom[judge]).mean())
         tried.append({"sigma": sigma, "lam": lam, "validation": error, "seconds": seconds})
@@ -125,15 +131,15 @@ def tune_sgdml(train: data.Frames, n: int, trials: list[tuple[int, float]] | Non
     return {"sigma": int(best["sigma"]), "lam": best["lam"], "learnt": learn, "tried": tried}
 
 
-def ours(train: data.Frames, n: int) -> tuple[Any, dict[str, float]]:
+def ours(numbers: np.ndarray, train: data.Frames, n: int) -> tuple[Any, dict[str, float]]:
     """Learn the kernel, then fit; seconds of both."""
     X, F, E = (v[:n] for v in (train.positions_angstrom, train.force_kcal_angstrom, train.energy_kcal))
-    group = _pairs.molecular_permutations(train.numbers, X)
+    group = _pairs.molecular_permutations(numbers, X)
     rows = np.linspace(0, n - 1, int(np.clip(n // 4, 50, 100))).astype(int)
     pairs = _pairs.pair_permutations(group)
     learnt, learning = timed(symmetry.learn_kernel, X[rows], F[rows], pairs, threads=CORES)
     model, fitting = timed(
-        symmetry.fit_gradient_domain, X, F, train.numbers, energy=E, kernel=learnt.kernel, threads=CORES
+        symmetry.fit_gradient_domain, X, F, numbers, energy=E, kernel=learnt.kernel, threads=CORES
     )
     seconds = {"learn_kernel": learning, "fit": fitting, "evaluations": learnt.evaluations}
     return model, seconds
@@ -141,15 +147,15 @@ def ours(train: data.Frames, n: int) -> tuple[Any, dict[str, float]]:
 
 def kernel(n: int, trials: list[tuple[int, float]] | None = None) -> dict[str, Any]:
     """One training size: both sides on the same frames."""
-    train, test = data.rmd17(part="train"), data.rmd17(part="test")
-    model, seconds = ours(train, n)
+    numbers, train, test = data.rmd17()
+    model, seconds = ours(numbers, train, n)
     found, predicting = timed(symmetry.predict_gradient_domain, model, test.positions_angstrom)
     seconds["predict_1000"] = predicting
     mine = errors_of(found, test)
     print("  ours", {k: float(v.mean()) for k, v in mine.items()}, seconds, flush=True)
-    choice = tune_sgdml(train, n, trials)
+    choice = tune_sgdml(numbers, train, n, trials)
     learn = some(train, slice(n))
-    peer, fitting = timed(quietly, sgdml_fit, learn, test, choice["sigma"], choice["lam"])
+    peer, fitting = timed(quietly, sgdml_fit, numbers, learn, test, choice["sigma"], choice["lam"])
     predicted, predicting = timed(quietly, sgdml_predict, peer, test.positions_angstrom)
     theirs = errors_of(predicted, test)
     searching = sum(t["seconds"] for t in choice["tried"])
@@ -167,10 +173,10 @@ def kernel(n: int, trials: list[tuple[int, float]] | None = None) -> dict[str, A
 
 def errors(n: int = 200) -> dict[str, Any]:
     """Symmetry errors of both sides, the model sGDML at the width that it chose at this N."""
-    train, test = data.rmd17(part="train"), data.rmd17(part="test")
-    model, _ = ours(train, n)
-    peer = quietly(sgdml_fit, some(train, slice(n)), test, 15, 1e-12)
-    usual = quietly(sgdml_fit, some(train, slice(n)), test, 10, USUAL_LAM)
+    numbers, train, test = data.rmd17()
+    model, _ = ours(numbers, train, n)
+    peer = quietly(sgdml_fit, numbers, some(train, slice(n)), test, 15, 1e-12)
+    usual = quietly(sgdml_fit, numbers, some(train, slice(n)), test, 10, USUAL_LAM)
 
     def answer(x: np.ndarray) -> tuple[Any, Any]:
         E, F = symmetry.predict_gradient_domain(model, x)
@@ -241,17 +247,17 @@ def cancellation(model: Any, X: np.ndarray) -> dict[str, float]:
 
 def iterative(n: int = 200, neighbours: tuple[int, ...] = (10, 20, 40)) -> dict[str, Any]:
     """Conjugate gradients and Cholesky on the same frames, with the same kernel."""
-    train, test = data.rmd17(part="train"), data.rmd17(part="test")
+    numbers, train, test = data.rmd17()
     X, F, E = (v[:n] for v in (train.positions_angstrom, train.force_kcal_angstrom, train.energy_kcal))
-    direct, _ = ours(train, n)
+    direct, _ = ours(numbers, train, n)
     given = {"energy": E, "kernel": direct.kernel, "threads": CORES}
     tracemalloc.start()
-    _, seconds = timed(symmetry.fit_gradient_domain, X, F, train.numbers, **given)
+    _, seconds = timed(symmetry.fit_gradient_domain, X, F, numbers, **given)
     expected = symmetry.predict_gradient_domain(direct, test.positions_angstrom).force_kcal_angstrom
     matrix = (n * 21) ** 2 * 8 / 1e6
     found: dict[str, Any] = {"cholesky": {"seconds": seconds, "peak_mb": peak(), "matrix_mb": matrix}}
     for s in neighbours:
-        fit, seconds = timed(symmetry.fit_iterative, X, F, train.numbers, neighbours=s, **given)
+        fit, seconds = timed(symmetry.fit_iterative, X, F, numbers, neighbours=s, **given)
         there = symmetry.predict_gradient_domain(fit.model, test.positions_angstrom).force_kcal_angstrom
         found[f"{s} neighbours"] = {
             "seconds": seconds,
@@ -277,12 +283,12 @@ def molecules(n: int = 200) -> dict[str, Any]:
     """The other molecules that are here: our side alone, nothing changed but the molecule."""
     found: dict[str, Any] = {}
     for molecule in data.revised_md17.MOLECULES:
-        name = "rmd17" if molecule == "ethanol" else f"rmd17_{molecule}"
+        name = data.revised_md17.set_name(molecule)
         if not data.available(name):
             print(f"  {molecule} is not here: python -m mcbook.data fetch {name}")
             continue
-        train, test = data.rmd17(molecule, "train"), data.rmd17(molecule, "test")
-        model, seconds = ours(train, n)
+        numbers, train, test = data.rmd17(molecule)
+        model, seconds = ours(numbers, train, n)
         mine = errors_of(symmetry.predict_gradient_domain(model, test.positions_angstrom), test)
         found[molecule] = {k: interval(v) for k, v in mine.items()}
         found[molecule] |= {"seconds": seconds, "permutations": len(model.permutations)}

@@ -147,6 +147,16 @@ MOLECULES = Dataset(
     note="GFN2-xTB geometries; PBE0/def2-SVP and GFN2-xTB atomisation energies, orbital energies, dipoles.",
 )
 
+ETHANOL = Dataset(
+    name="ethanol",
+    title="Ethanol in motion: 2500 frames, energies and forces",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_ethanol`.",
+    packaged=("ethanol.npz",),
+    note="Two trajectories at 500 K, labelled by GFN2-xTB (semi-empirical); 300 by PBE/def2-SVP too.",
+)
+
 _QM7_ENERGIES = RemoteFile(
     "hof_qm7.txt",
     "8cb3a029db10912f816b784bb3a996b2b07e3d543112a683a42ba61a99c7529a",
@@ -254,7 +264,7 @@ RMD17 = (
 )
 
 DATASETS: dict[str, Dataset] = {
-    row.name: row for row in (VOICES, ROOMS, MOLECULES, SPEECH, FETAL_ECG, SPLICE, QM7, *RMD17)
+    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7, *RMD17)
 }
 
 

@@ -1,9 +1,9 @@
 """Symmetry: energies that do not care how a molecule is turned, and forces that turn with it.
 
 Problem    E(X Rᵀ) = E(X); differentiated, F(X Rᵀ) = F(X) Rᵀ
-Modules    laws (symmetry errors, the condition on a layer), geometry (pairs, cutoff), network (equivariant message
-           passing), dense (a plain network, on raw coordinates and on distances), potential (`predict`),
-           training, dynamics (velocity Verlet, drift), calculator (ASE)
+Modules    laws (symmetry errors, the condition on a layer), geometry (pairs, cutoff), network (equivariant
+           message passing), dense (a plain network, on raw coordinates and on distances), potential
+           (`predict`), training, dynamics (velocity Verlet, drift), calculator (ASE)
 Page       book/understanding/symmetry
 """
 

@@ -35,7 +35,9 @@ class Plain(NamedTuple):
     offset_kcal: Float[Array, ""]
 
 
-def init(key: Any, Z: Any, *, hidden: int = 64, scale_kcal: float = 1.0, offset_kcal: float = 0.0) -> Plain:
+def init(
+    key: Any, Z: Any, *, hidden: int = 64, scale_kcal: int | float = 1.0, offset_kcal: int | float = 0.0
+) -> Plain:
     """Random weights; centre and width (one for all, so that no axis is favoured) from inputs Z (n, d).
 
     Raises ValueError for fewer than two rows, NaN, or rows that are all the same.

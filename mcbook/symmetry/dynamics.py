@@ -80,7 +80,7 @@ def angular_momentum(
 
 
 def thermal_velocities(
-    X: Any, masses: Any, *, kelvin: float, rng: np.random.Generator
+    X: Any, masses: Any, *, kelvin: int | float, rng: np.random.Generator
 ) -> Float[np.ndarray, "a 3"]:
     """Maxwell-Boltzmann velocities with no momentum and no angular momentum, scaled to the temperature.
 
@@ -128,7 +128,7 @@ def simulate(
     v: Any,
     *,
     steps: int,
-    step_fs: float = 0.5,
+    step_fs: int | float = 0.5,
     every: int = 20,
     masses: Any = None,
 ) -> Trajectory:

@@ -81,7 +81,7 @@ def symmetry_errors(
     *,
     rng: np.random.Generator,
     trials: int = 5,
-    shift_angstrom: float = 10.0,
+    shift_angstrom: int | float = 10.0,
 ) -> SymmetryErrors:
     """How far a model of one molecule is from the symmetries of its energy, at one geometry X (a, 3).
 

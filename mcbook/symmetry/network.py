@@ -66,9 +66,9 @@ def init(
     features: int = 16,
     rounds: int = 2,
     radial: int = 8,
-    cutoff_angstrom: float = 5.0,
-    scale_kcal: float = 1.0,
-    offset_kcal: float = 0.0,
+    cutoff_angstrom: int | float = 5.0,
+    scale_kcal: int | float = 1.0,
+    offset_kcal: int | float = 0.0,
 ) -> Network:
     """Random weights for so many elements.  Raises ValueError for sizes or lengths that are not positive."""
     sizes = (elements, features, rounds, radial)
@@ -81,7 +81,7 @@ def init(
     layers = tuple(
         Layer(
             _mlp(keys, f, f, 3 * f),
-            jax.random.normal(next(keys), (radial, 3 * f)) * jnp.sqrt(2 / radial),
+            jax.random.normal(next(keys), (radial, 3 * f)) * jnp.sqrt(0.5 / radial),
             jax.random.normal(next(keys), (2 * f, f)) / jnp.sqrt(f),
             _mlp(keys, 2 * f, f, 3 * f),
         )

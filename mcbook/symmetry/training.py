@@ -52,8 +52,8 @@ def train(
     fixed: tuple[str, ...] = ("scale_kcal", "cutoff_angstrom", "center", "width"),
     steps: int = 2000,
     batch: int = 16,
-    rate: float = 3e-3,
-    w: float = 0.1,
+    rate: int | float = 3e-3,
+    w: int | float = 0.1,
     augment: bool = False,
 ) -> Training:
     """Fit params of a model to frames X (n, a, 3) in Å and their labels.

@@ -1,7 +1,8 @@
 """Interactive parts of the pages: one class each, live in Jupyter and at work on the static page as well.
 
-The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
-tested functions, and handed over as arrays. (Kernel ridge regression by hand solves its few points itself.)
+The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by
+the tested functions, and handed over as arrays. (Kernel ridge regression by hand solves its few points
+itself; the networks of the molecule that is turned by hand are evaluated on the page.)
 """
 
 from mcbook.widgets.answer import AnswerBox
@@ -9,6 +10,7 @@ from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
+from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
 
@@ -21,6 +23,7 @@ __all__ = [
     "Relatives",
     "RidgeByHand",
     "Sweep",
+    "TurnMolecule",
     "UnmixByHand",
     "bonds",
     "principal",
