@@ -23,8 +23,8 @@ class RMD17(NamedTuple):
 def rmd17(molecule: str = "ethanol", *, fetch: bool = True) -> RMD17:
     """A molecule of revised MD17, the first of its splits.
 
-    Frames drawn from a long trajectory at 500 K, computed anew with PBE/def2-SVP.  Not the labels of the first
-    MD17 (which the files hold as well, and which are noisier): errors on the two cannot be compared.
+    Frames drawn from a long trajectory at 500 K, computed anew with PBE/def2-SVP.  Not the labels of the
+    first MD17, which the files hold as well and which are noisier: errors on the two cannot be compared.
 
     Parameters
     ----------

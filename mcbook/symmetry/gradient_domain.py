@@ -100,9 +100,8 @@ def solve_forces(
     y = np.einsum("ndq,nd->nq", data.Q, np.reshape(F, (n, -1)))
     C = force_matrix(data, pair_perms, kernel, threads=threads).reshape(n * q, n * q)
     C[np.diag_indices_from(C)] += lam
-    upper, info = lapack.dpotrf(
-        C.T, lower=0, overwrite_a=1, clean=0
-    )  # LAPACK reads by columns: C's lower part
+    # LAPACK reads by columns: C's lower triangle is the upper one of C.T, and nothing is copied
+    upper, info = lapack.dpotrf(C.T, lower=0, overwrite_a=1, clean=0)
     if info:
         raise ValueError(
             f"K + lam I is singular to working precision (row {info - 1} of frame {(info - 1) // q}): raise "
