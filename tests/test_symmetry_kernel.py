@@ -304,6 +304,11 @@ def test_the_same_model_in_jax(methanol):
     close(-slope, found.force_kcal_angstrom[0], 1e-10)
 
 
+def test_single_precision_is_refused(methanol):
+    with jax.enable_x64(False), pytest.raises(ValueError, match="single precision"):
+        symmetry.as_potential(methanol[3])
+
+
 def test_symmetries(methanol, rng):
     """Rotation, reflection, translation, the group's permutations; no net force and no torque."""
     X, _, _, model = methanol

@@ -177,10 +177,18 @@ def known(model: GradientDomain, x: np.ndarray) -> None:
 
 
 def as_potential(model: GradientDomain) -> Potential:
-    """The same model for JAX: dynamics, an ASE calculator, or automatic derivatives."""
+    """The same model for JAX: dynamics, an ASE calculator, or automatic derivatives.
+
+    Raises ValueError where JAX computes in single precision: large terms cancel in these sums.
+    """
     from jax import numpy as jnp
 
     params = tuple(jnp.asarray(v) for v in (model.x, model.b, *model.kernel, model.shift))
+    if params[0].dtype != np.float64:
+        raise ValueError(
+            "the kernel's sums cancel, and single precision would leave few digits of a force; switch JAX to "
+            'double: jax.config.update("jax_enable_x64", True).'
+        )
     return Potential(traceable, params, model.numbers)
 
 
