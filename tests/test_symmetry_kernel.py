@@ -305,7 +305,8 @@ def test_the_same_model_in_jax(methanol):
 
 
 def test_single_precision_is_refused(methanol):
-    with jax.enable_x64(False), pytest.raises(ValueError, match="single precision"):
+    home = jax if hasattr(jax, "enable_x64") else jax.experimental
+    with home.enable_x64(False), pytest.raises(ValueError, match="single precision"):
         symmetry.as_potential(methanol[3])
 
 
