@@ -2,7 +2,7 @@
 
 The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
 tested functions, and handed over as arrays. (Kernel ridge regression by hand and the string on springs solve
-their small systems themselves.)
+their small systems themselves, and the molecule that is turned by hand evaluates its networks on the page.)
 """
 
 from mcbook.widgets.answer import AnswerBox
@@ -12,6 +12,7 @@ from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
+from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
 
@@ -27,6 +28,7 @@ __all__ = [
     "RidgeByHand",
     "Scan",
     "Sweep",
+    "TurnMolecule",
     "UnmixByHand",
     "bonds",
     "principal",
