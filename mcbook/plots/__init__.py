@@ -14,6 +14,7 @@ from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.svg import Figure, figure
+from mcbook.plots.symmetry import time_courses
 
 __all__ = [
     "COLOURS",
@@ -34,5 +35,6 @@ __all__ = [
     "sequence_logo",
     "spectrogram",
     "style",
+    "time_courses",
     "waveforms",
 ]
