@@ -54,20 +54,15 @@ def _picked(found: data.Frames, which: slice) -> data.Frames:
 
 def upright(found: data.Frames, reference: np.ndarray) -> data.Frames:
     """Every frame centred and turned to lie on the reference, its forces with it."""
-    X = found.positions_angstrom - found.positions_angstrom.mean(axis=1, keepdims=True)
-    R = np.array([symmetry.align(x, reference) for x in X])
-    return found._replace(
-        positions_angstrom=X @ R.swapaxes(1, 2),
-        force_kcal_angstrom=found.force_kcal_angstrom @ R.swapaxes(1, 2),
-    )
+    X, F = symmetry.lay_on(found.positions_angstrom, found.force_kcal_angstrom, reference)
+    return found._replace(positions_angstrom=X, force_kcal_angstrom=F)
 
 
 def turned(found: data.Frames, rng: np.random.Generator) -> data.Frames:
     """Every frame turned at random, its forces with it."""
-    R = np.array([symmetry.random_rotation(rng) for _ in found.energy_kcal]).swapaxes(1, 2)
-    return found._replace(
-        positions_angstrom=found.positions_angstrom @ R, force_kcal_angstrom=found.force_kcal_angstrom @ R
-    )
+    R = np.array([symmetry.random_rotation(rng) for _ in found.energy_kcal])
+    X, F = symmetry.turn(found.positions_angstrom, found.force_kcal_angstrom, R)
+    return found._replace(positions_angstrom=X, force_kcal_angstrom=F)
 
 
 def start_plain(found: data.Frames, seed: int, *, pairs: bool) -> dense.Plain:
@@ -198,10 +193,6 @@ def run_of(potential: symmetry.Potential, sides: Sides, *, kelvin: float, steps:
     begin = time.process_time()
     run = symmetry.simulate(potential, X, v, steps=steps, step_fs=0.5, every=20)
     seconds = time.process_time() - begin
-    turning = [
-        np.linalg.norm(symmetry.angular_momentum(x - masses @ x / masses.sum(), w, masses))
-        for x, w in zip(run.X_angstrom, run.velocity_angstrom_fs, strict=True)
-    ]
     typical = np.linalg.norm(np.cross(X, v) * masses[:, None], axis=1).sum()
     moved = np.linalg.norm([symmetry.momentum(w, masses) for w in run.velocity_angstrom_fs], axis=1)
     return {
@@ -211,7 +202,9 @@ def run_of(potential: symmetry.Potential, sides: Sides, *, kelvin: float, steps:
         "drift_kcal": symmetry.drift(run).over_run_kcal,
         "wobble_kcal": symmetry.drift(run).wobble_kcal,
         "kinetic_kelvin": float(run.kinetic_kcal.mean() / (0.5 * 21 * 1.98720425864083e-3)),
-        "angular_momentum_of_typical": float(np.max(turning) / typical),
+        "angular_momentum_of_typical": float(
+            np.linalg.norm(symmetry.spin(run, masses), axis=1).max() / typical
+        ),
         "momentum_of_typical": float(moved.max() / (np.linalg.norm(v, axis=1) @ masses)),
         "cpu_microseconds_a_step": seconds / steps * 1e6,
     }
