@@ -15,12 +15,14 @@ from mcbook.data.ethanol import Ethanol, Frames, ethanol
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
+from mcbook.data.revised_md17 import RMD17, rmd17
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
 
 __all__ = [
     "DATASETS",
     "QM7",
+    "RMD17",
     "DataCorrupt",
     "DataMissing",
     "Dataset",
@@ -40,6 +42,7 @@ __all__ = [
     "images_in_room",
     "load_npz",
     "qm7",
+    "rmd17",
     "rooms",
     "small_molecules",
     "speech",

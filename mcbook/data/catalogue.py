@@ -198,8 +198,73 @@ QM7 = Dataset(
     ),
 )
 
+_RMD17_COPY = (
+    "https://raw.githubusercontent.com/andersx/rmd17-npz/4f6bb0a186822c90d47cd98b7a27991fe0b3173b/rmd17-npz/"
+)
+
+
+def _rmd17(molecule: str, size_bytes: int, train: str, test: str) -> Dataset:
+    """A molecule of revised MD17; ethanol, the one that the book uses, goes by the set's plain name."""
+    names = {part: f"rmd17_{molecule}_{part}_01.npz" for part in ("train", "test")}
+    return Dataset(
+        name="rmd17" if molecule == "ethanol" else f"rmd17_{molecule}",
+        title=f"Revised MD17, {molecule}: PBE energies and forces, split 01",
+        licence="CC0 1.0",
+        home="https://doi.org/10.6084/m9.figshare.12672038",
+        citation=(
+            "A. S. Christensen, O. A. von Lilienfeld: On the role of gradients for machine learning of "
+            "molecular energies and forces. Mach. Learn.: Sci. Technol. 1, 2020, 045018. "
+            "doi:10.1088/2632-2153/abba6f"
+        ),
+        files=(
+            RemoteFile(names["train"], train, size_bytes, _RMD17_COPY + names["train"]),
+            RemoteFile(names["test"], test, size_bytes, _RMD17_COPY + names["test"]),
+        ),
+        note="Unaltered, from a pinned copy on GitHub by one of the authors.",
+    )
+
+
+RMD17 = (
+    _rmd17(
+        "ethanol",
+        673791,
+        "096946747b8d9dcfa042b44f8debbd3da387dfe1586b659e3be789cc4927316a",
+        "c3594a0f93d5992e02f9eb671392fb2e5021b3fa4f902417886966d1e4f64e1e",
+    ),
+    _rmd17(
+        "malonaldehyde",
+        673791,
+        "95723385cdfd7f8446a84cdff607f14901e4c2b3949db7a965147dc5098d8ee1",
+        "147404574d4fe3204dea7eb3799426d264e36b7900012f27fd2d26a26832fdaf",
+    ),
+    _rmd17(
+        "uracil",
+        889794,
+        "e1d450430362e3bebdeea96b24501f5e56a5a8af1eb02d50cb763f48b51523cf",
+        "ceda757f7670d97080ec3c28dfb559aeb8ca54f49e7f0da0682fa1eb5ac00907",
+    ),
+    _rmd17(
+        "toluene",
+        1105797,
+        "24d0642f897a1da1fdc4dbdd0a9c2a7f6082dd88e02954b12896a45a7a5fbac7",
+        "8a658b9bf1b7a5c1abaa03846ee6302725e02bdcd2ab720ef94da0be55625faa",
+    ),
+    _rmd17(
+        "benzene",
+        889794,
+        "6e69deb5dc8663c2d2461cc50e522c74742acea7b4185da348fc08585a15cdc7",
+        "4aad4aa2f5ae6aa78d2d9f5da7cb285c97864cfbdf054b67de12a1429b249534",
+    ),
+    _rmd17(
+        "aspirin",
+        1537803,
+        "d460f0e43a1a9411b55cdcd9cdbeb9466ae62851ac91392516ab88e4ebc68143",
+        "a3c3b61e782d01e6dd649a126004903f7873e8e7ee5034135abfdb8873be711d",
+    ),
+)
+
 DATASETS: dict[str, Dataset] = {
-    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7)
+    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7, *RMD17)
 }
 
 

@@ -8,7 +8,7 @@ Page       book/understanding/symmetry
 """
 
 from mcbook.symmetry import dense, geometry, network
-from mcbook.symmetry.blocks import Internal, force_matrix, internal, vjp_force_matrix
+from mcbook.symmetry.blocks import Internal, force_matrix, force_product, internal, vjp_force_matrix
 from mcbook.symmetry.calculator import ase_calculator
 from mcbook.symmetry.dynamics import (
     Drift,
@@ -32,6 +32,7 @@ from mcbook.symmetry.gradient_domain import (
     predict_gradient_domain,
     solve_forces,
 )
+from mcbook.symmetry.iterative import IterativeFit, fit_iterative
 from mcbook.symmetry.laws import (
     SymmetryErrors,
     equivariance_error,
@@ -54,6 +55,7 @@ __all__ = [
     "Evidence",
     "GradientDomain",
     "Internal",
+    "IterativeFit",
     "Learnt",
     "Potential",
     "ProductKernel",
@@ -71,8 +73,10 @@ __all__ = [
     "factor_slopes",
     "factors",
     "fit_gradient_domain",
+    "fit_iterative",
     "force_field",
     "force_matrix",
+    "force_product",
     "generator_error",
     "geometry",
     "internal",

@@ -49,8 +49,8 @@ def check_kernel(kernel: ProductKernel, pair_perms: np.ndarray, lam: float) -> N
             raise ValueError(f"kernel.{name} must be {p} positive numbers, one for each pair of atoms.")
         if not np.allclose(value, value[pair_perms], rtol=1e-12, atol=0):
             raise ValueError(
-                f"kernel.{name} differs between pairs that the permutations exchange: the energy would depend "
-                "on the atoms' numbering; give each class of `orbits` one value."
+                f"kernel.{name} differs between pairs that the permutations exchange, and the energy would "
+                "depend on the atoms' numbering; give such pairs one value."
             )
     if not 0 < lam < np.inf:
         raise ValueError(f"lam must be positive, a variance over the kernel's in Å⁻²; got {lam}.")

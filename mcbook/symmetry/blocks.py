@@ -2,7 +2,7 @@
 
 Problem    F = -∇E with E ~ GP(0, k): Cov(F, F) = ∂²k/∂X∂Zᵀ, the two minus signs cancel
 Chain      x(X) distances with Jacobian J (p, 3a); J = J Q Qᵀ, where Q (3a, q) spans the motions that change
-           some distance: a molecule's forces have q = 3a - 6 free components each, the rest is turning and moving
+           some distance: the forces on a molecule have q = 3a - 6 free components
 Block      K_ij = Σ_g J̃_iᵀ [-k (u uᵀ + diag v)](x_i, g x_j) (g J̃_j),  J̃ = J Q (p, q), g over permutations
            = Σ_g -k (J̃_iᵀu)(J̃_gjᵀu)ᵀ  +  J̃_iᵀ (Σ_g -k diag(v) J̃_gj): permutations are added before the product
 Backward   for a loss with ∂loss/∂K_ij = S_ij:  B = J̃_i S_ij J̃_gjᵀ,  φ = -k (uᵀB u + Σ v_p B_pp),
@@ -37,8 +37,8 @@ class Internal(NamedTuple):
 def internal(X: Float[Array, "n a 3"]) -> Internal:
     """Distances, and their Jacobian in an orthonormal basis of the motions that change distances.
 
-    Q holds the eigenvectors of JᵀJ with the 3a - 6 largest eigenvalues (1 for two atoms): what is left out are
-    translations and rotations, of which no distance knows.
+    Q holds the eigenvectors of JᵀJ with the 3a - 6 largest eigenvalues (1 for two atoms): what is left
+    out are translations and rotations, of which no distance knows.
     """
     n, a, _ = X.shape
     J = pair_jacobian(X, power=-1).reshape(n, -1, 3 * a)
@@ -92,14 +92,6 @@ def force_product(
 
     _each(some, threads, threads)
     return -np.einsum("npq,np->nq", data.J, found)
-
-
-def force_columns(
-    data: Internal, chosen: Int[Array, " m"], pair_perms: Int[Array, "g p"], kernel: ProductKernel
-) -> Float[np.ndarray, "n q m q"]:
-    """The columns of K that belong to the chosen frames."""
-    columns = [_column(data.x, data.J, data.x[j], data.J[j], pair_perms, kernel) for j in chosen]
-    return np.stack(columns, axis=2)
 
 
 def _column(x, J, z, Jz, pair_perms, kernel) -> np.ndarray:

@@ -6,8 +6,8 @@ Objective  minus the log evidence of y = Qᵀforces over its m entries, the kern
 Gradient   dL = tr(S dC),  S = (C⁻¹/m - α αᵀ/(yᵀα))/2,  α = C⁻¹y;  through K by `blocks.vjp_force_matrix`
 Solver     L-BFGS-B from widths of three standard deviations of each distance, on a few dozen frames
 References rasmussen2006 (evidence), byrd1995 (L-BFGS-B)
-lam        stays: the evidence of a few frames takes what they cannot explain for noise, and asks for a lam that
-           many frames do not want.  Its derivative is here for whoever wishes to learn it
+lam        stays: the evidence of a few frames takes what they cannot explain for noise, and asks for a lam
+           that many frames do not want.  Its derivative is here for whoever wishes to learn it
 Symbols    classes (p,) the orbit of each pair; K, S (m, m), m = n q
 """
 
@@ -96,7 +96,7 @@ def learn_kernel(
     F: Float[Array, "n a 3"],
     pair_perms: Int[Array, "g p"],
     *,
-    lam: float = 1e-7,
+    lam: float = 1e-6,
     max_iter: int = 80,
     tol: float = 1e-3,
     threads: int = 1,

@@ -27,7 +27,7 @@ from mcbook.symmetry.potential import EnergiesForces, Potential
 from mcbook.symmetry.product import ProductKernel, factors
 
 LEARN = (50, 100)  # widths and weights are learnt on a quarter of the frames, within these
-LAM = 1e-7  # Å⁻²: there to make the matrix regular, not to describe an error
+LAM = 1e-6  # Å⁻²: there to make the matrix regular, not to describe an error
 
 
 class GradientDomain(NamedTuple):
@@ -95,14 +95,13 @@ def learn_on_some(X, F, pair_perms, lam: float, frames: int | None, threads: int
 def solve_forces(
     data: Internal, F: Any, pair_perms: Any, kernel: ProductKernel, lam: float, *, threads: int = 1
 ) -> Float[np.ndarray, "n q"]:
-    """α of (K + lam I) α = QᵀF: one matrix, overwritten by its Cholesky factor.  Raises ValueError if singular."""
+    """α of (K + lam I) α = QᵀF by Cholesky, in the place of the matrix.  Raises ValueError if singular."""
     n, _, q = data.J.shape
     y = np.einsum("ndq,nd->nq", data.Q, np.reshape(F, (n, -1)))
     C = force_matrix(data, pair_perms, kernel, threads=threads).reshape(n * q, n * q)
     C[np.diag_indices_from(C)] += lam
-    upper, info = lapack.dpotrf(
-        C.T, lower=0, overwrite_a=1, clean=0
-    )  # LAPACK reads by columns: C's lower part
+    # LAPACK reads by columns: C's lower triangle is the upper one of C.T, and nothing is copied
+    upper, info = lapack.dpotrf(C.T, lower=0, overwrite_a=1, clean=0)
     if info:
         raise ValueError(
             f"K + lam I is singular to working precision (row {info - 1} of frame {(info - 1) // q}): raise "
@@ -165,9 +164,9 @@ def same_shape(model: GradientDomain, X: np.ndarray) -> None:
 
 
 def known(model: GradientDomain, x: np.ndarray) -> None:
-    """Raises ValueError where a distance is beyond twice, or below half, of all that training has seen."""
+    """Raises ValueError where a distance is half as long again as any in training, or as much shorter."""
     low, high = model.reach
-    strange = (x > 2 * high) | (x < low / 2)
+    strange = (x > 1.5 * high) | (x < low / 1.5)
     if strange.any():
         frame, p = np.argwhere(strange)[0]
         i, j = (int(index[p]) for index in pair_index(len(model.numbers)))
@@ -193,7 +192,7 @@ def traceable(params: Any, X: Any) -> tuple[Any, Any]:
     i, j = pair_index(X.shape[0])
     apart = X[i] - X[j]
     x = jnp.sqrt((apart**2).sum(-1))
-    k, u, v = factors(x[None], x_train, ProductKernel(ell, weight), xp=jnp)
+    k, u, v = factors(x[None], x_train, ProductKernel(ell[None], weight[None]), xp=jnp)
     w = k * (u * b).sum(-1)
     pull = ((w @ u + k @ (v * b)) / x)[:, None] * apart
     return w.sum() + shift, jnp.zeros_like(X).at[i].add(-pull).at[j].add(pull)

@@ -2,11 +2,12 @@
 
 Problem    (K + lam I) α = QᵀF with too many frames for (n q)² numbers
 Product    K α = the forces that coefficients α predict at the training frames (`blocks.force_product`)
-Precondition  the columns of m frames, U = K[:, m], W = K[m, m] = L Lᵀ: K ≈ G Gᵀ, G = U L⁻ᵀ (Nyström), and
-           (G Gᵀ + lam I)⁻¹ r = (r - G (GᵀG + lam I)⁻¹ Gᵀ r)/lam                              (Woodbury)
+Precondition  a sparse C⁻¹ ≈ Σ_i W_i W_iᵀ: in an order that spreads frames first and fills in later, each is
+           conditioned on its s nearest predecessors only; with their C = L Lᵀ, i last, W_i = L⁻ᵀ E_last.
+           All predecessors would make it exact.  (A low rank does not serve: no eigenvalue of K is small.)
 Solver     preconditioned conjugate gradients, until ‖r‖ ≤ tol ‖QᵀF‖; the residual is computed anew at the end
-References hestenes1952, chmiela2023
-Symbols    as in `gradient_domain`; memory n q m q numbers for the preconditioner, n q for the rest
+References hestenes1952, schafer2021
+Symbols    as in `gradient_domain`; memory n q s q numbers for the preconditioner, n q for the rest
 """
 
 import os
@@ -15,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from mcbook._pairs import pair_permutations
 from mcbook.symmetry._group import check_kernel, checked
-from mcbook.symmetry.blocks import Internal, force_columns, force_product, internal
+from mcbook.symmetry.blocks import Internal, force_matrix, force_product, internal
 from mcbook.symmetry.gradient_domain import LAM, GradientDomain, assemble, learn_on_some
 from mcbook.symmetry.product import ProductKernel
 
@@ -53,19 +54,21 @@ def fit_iterative(
     kernel: ProductKernel | None = None,
     lam: float = LAM,
     learn_frames: int | None = None,
-    inducing: int = 50,
-    tol: float = 1e-6,
+    neighbours: int = 30,
+    tol: float = 1e-5,
     max_iter: int = 500,
     threads: int | None = None,
 ) -> IterativeFit:
     """`fit_gradient_domain` by conjugate gradients: the same model to within `tol`, without its matrix.
 
-    inducing : the frames, evenly spaced, whose columns make the preconditioner; 0 for none.
-    Raises ValueError as `fit_gradient_domain` does, and for tol ≤ 0, max_iter < 0 or inducing < 0.
+    neighbours : how many predecessors the preconditioner conditions each frame on; 0 for its own block.
+    Raises ValueError as `fit_gradient_domain` does, and for tol ≤ 0, max_iter < 0 or neighbours < 0.
     Not converging is reported in `run`.
     """
-    if not tol > 0 or max_iter < 0 or inducing < 0:
-        raise ValueError(f"expected tol > 0, max_iter ≥ 0, inducing ≥ 0; got {tol}, {max_iter}, {inducing}.")
+    if not tol > 0 or max_iter < 0 or neighbours < 0:
+        raise ValueError(
+            f"expected tol > 0, max_iter ≥ 0 and neighbours ≥ 0; got {tol}, {max_iter} and {neighbours}."
+        )
     X, F, E, numbers, group = checked(X, F, numbers, energy, permutations)
     threads = threads or os.cpu_count() or 1
     pair_perms = pair_permutations(group)
@@ -73,31 +76,58 @@ def fit_iterative(
     check_kernel(kernel, pair_perms, lam)
     data = internal(X)
     y = np.einsum("ndq,nd->nq", data.Q, F.reshape(len(X), -1))
-    chosen = np.linspace(0, len(X) - 1, min(inducing, len(X))).astype(int)
     run = conjugate_gradients(
         lambda alpha: force_product(data, pair_perms, kernel, alpha, threads=threads) + lam * alpha,
         y,
-        precondition=nystroem(data, chosen, pair_perms, kernel, lam) if len(chosen) else None,
+        precondition=sparse_inverse(data, pair_perms, kernel, lam, neighbours=neighbours),
         tol=tol,
         max_iter=max_iter,
     )
     return IterativeFit(assemble(X, numbers, group, kernel, lam, data, run.solution, E), run)
 
 
-def nystroem(
-    data: Internal, chosen: Int[Array, " m"], pair_perms: Any, kernel: ProductKernel, lam: float
+def sparse_inverse(
+    data: Internal, pair_perms: Int[Array, "g p"], kernel: ProductKernel, lam: float, *, neighbours: int
 ) -> Map:
-    """r (n, q) ↦ (G Gᵀ + lam I)⁻¹ r, from the columns of the chosen frames."""
+    """r (n, q) ↦ Σ W_i W_iᵀ r ≈ (K + lam I)⁻¹ r: one small factorisation for each frame."""
     n, _, q = data.J.shape
-    U = force_columns(data, chosen, pair_perms, kernel)
-    W = U[chosen].reshape(len(chosen) * q, -1)
-    W[np.diag_indices_from(W)] += lam
-    U = U.reshape(n * q, -1)
-    G = solve_triangular(cholesky(W, lower=True), U.T, lower=True).T
-    inner = G.T @ G
-    inner[np.diag_indices_from(inner)] += lam
-    factor = cho_factor(inner, lower=True, overwrite_a=True)
-    return lambda r: ((r.ravel() - G @ cho_solve(factor, G.T @ r.ravel())) / lam).reshape(r.shape)
+    groups, W = nearest_predecessors(data.x, pair_perms, kernel, neighbours), []
+    for frames in groups:
+        some = Internal(*(part[frames] for part in data))
+        C = force_matrix(some, pair_perms, kernel).reshape(len(frames) * q, -1)
+        C[np.diag_indices_from(C)] += lam
+        last = np.eye(len(C))[:, -q:]
+        W.append(solve_triangular(cholesky(C, lower=True), last, lower=True, trans=1))
+
+    def apply(r: np.ndarray) -> np.ndarray:
+        found = np.zeros((n, q))
+        for frames, W_i in zip(groups, W, strict=True):
+            found[frames] += (W_i @ (W_i.T @ r[frames].ravel())).reshape(-1, q)
+        return found
+
+    return apply
+
+
+def nearest_predecessors(x: Any, pair_perms: Any, kernel: ProductKernel, s: int) -> list[np.ndarray]:
+    """For each frame the s nearest of those before it, and itself last; coarse to fine.
+
+    The next frame is always the one furthest from all before it; distances are scaled as the kernel's.
+    """
+    scale = np.sqrt(kernel.weight / (1 + kernel.weight)) / kernel.ell
+    apart = np.empty((len(x), len(x)))
+    for i in range(len(x)):
+        apart[i] = (((x[:, None] - x[i, pair_perms]) * scale) ** 2).sum(-1).min(-1)
+    order, least = [0], apart[0].copy()
+    while len(order) < len(x):
+        least[order[-1]] = -1
+        order.append(int(least.argmax()))
+        least = np.minimum(least, apart[order[-1]])
+    return [np.append(_nearest(apart[f], order[:i], s), f) for i, f in enumerate(order)]
+
+
+def _nearest(apart: np.ndarray, before: list[int], s: int) -> np.ndarray:
+    earlier = np.array(before, int)
+    return earlier[np.argsort(apart[earlier], kind="stable")[:s]]
 
 
 def conjugate_gradients(

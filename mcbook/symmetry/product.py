@@ -6,7 +6,7 @@ Kernel     k(x, z) = Π_p (1 + a_p e_p)/(1 + a_p),  e_p = exp(-s_p²/2),  s_p = 
            small weights a_p say that an energy is nearly a sum over few distances; a → ∞ is the Gaussian
 Gradient   with h = log k = Σ h_p and q_p = a_p e_p/(1 + a_p e_p):
            u_p = ∂h_p/∂x_p = -q_p s_p/ell_p          v_p = ∂²h_p/∂x_p² = q_p ((1 - q_p) s_p² - 1)/ell_p²
-           ∂k/∂x = k u,  ∂k/∂z = -k u,  ∂²k/∂x∂zᵀ = -k (u uᵀ + diag v): rank one and a diagonal, as for a Gaussian
+           ∂k/∂x = k u,  ∂k/∂z = -k u,  ∂²k/∂x∂zᵀ = -k (u uᵀ + diag v): rank one and a diagonal
 Reference  duvenaud2011
 Symbols    x, z (…, p) distances in Å, ell (p,) widths in Å, weight (p,) the a_p
 """
