@@ -120,7 +120,7 @@ function render({ model, el }) {
   const names = [["up", "Turn about the vertical axis, in degrees"], ["across", "Turn about the horizontal axis, in degrees"], ["sight", "Turn about the line of sight, in degrees"]];
   const sliders = names.map(([, label]) => html("input", { type: "range", min: -180, max: 180, step: 1, value: 0, "aria-label": label }));
   const shown = sliders.map(() => html("output"));
-  const rows = sliders.map((slider, k) => html("div", { class: "turn" }, html("span", { text: ["vertical", "horizontal", "sight"][k] }), slider, shown[k]));
+  const rows = sliders.map((slider, k) => html("div", { class: "turn" }, html("span", { text: ["vertical axis", "horizontal axis", "line of sight"][k] }), slider, shown[k]));
   const [mirror, change] = ["Mirror", "Swap two H"].map((text) => html("button", { type: "button", text, "aria-pressed": "false" })), reset = html("button", { type: "button", text: "Upright again" });
   let chosen = 0, mirrored = false, swapped = false, timer = 0, frame = 0;
   const choice = radios("Network", networks.map((net) => net.name), (k) => { chosen = k; model.set("chosen", k); model.save_changes(); update(); });
