@@ -1,5 +1,7 @@
 """The gradient-domain model: JAX's Hessian blocks, the evidence's gradient, conservation, planted errors."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,6 +100,16 @@ def test_a_large_weight_is_the_gaussian_and_a_small_one_a_sum(rng):
     assert gaussian == pytest.approx(np.exp(-0.5 * s @ s), rel=1e-9)
     small = symmetry.product_kernel(x, z, ProductKernel(np.full(6, 0.7), np.full(6, 1e-6)))
     assert (small - 1) / 1e-6 == pytest.approx((np.exp(-0.5 * s**2) - 1).sum(), rel=1e-4)
+
+
+def test_shares_of_the_orders_are_sums_over_subsets(rng):
+    """Multiplied out term by term: Π (1 + a_p e_p) over all subsets of the pairs."""
+    kernel = some_kernel(rng)
+    expected = np.zeros(7)
+    for chosen in itertools.product([0, 1], repeat=6):
+        expected[sum(chosen)] += (kernel.weight ** np.array(chosen)).prod()
+    close(symmetry.order_shares(kernel), expected / (1 + kernel.weight).prod(), 1e-13)
+    assert symmetry.order_shares(kernel).sum() == pytest.approx(1, rel=1e-13)
 
 
 def lower_blocks(data, kernel):
@@ -290,6 +302,12 @@ def test_the_same_model_in_jax(methanol):
     close(found.force_kcal_angstrom, expected.force_kcal_angstrom, 1e-10)
     slope = jax.grad(lambda x: potential.model(potential.params, x)[0])(jnp.asarray(X[24]))
     close(-slope, found.force_kcal_angstrom[0], 1e-10)
+
+
+def test_single_precision_is_refused(methanol):
+    home = jax if hasattr(jax, "enable_x64") else jax.experimental
+    with home.enable_x64(False), pytest.raises(ValueError, match="single precision"):
+        symmetry.as_potential(methanol[3])
 
 
 def test_symmetries(methanol, rng):

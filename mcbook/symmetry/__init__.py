@@ -46,7 +46,13 @@ from mcbook.symmetry.laws import (
     torque_error,
 )
 from mcbook.symmetry.potential import EnergiesForces, Potential, force_field, predict
-from mcbook.symmetry.product import ProductKernel, factor_slopes, factors, product_kernel
+from mcbook.symmetry.product import (
+    ProductKernel,
+    factor_slopes,
+    factors,
+    order_shares,
+    product_kernel,
+)
 from mcbook.symmetry.training import Training, train
 
 __all__ = [
@@ -88,6 +94,7 @@ __all__ = [
     "momentum",
     "net_force",
     "network",
+    "order_shares",
     "predict",
     "predict_gradient_domain",
     "product_kernel",

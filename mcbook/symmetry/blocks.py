@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 
 from mcbook._pairs import pair_jacobian, pair_powers
 from mcbook.symmetry.product import ProductKernel, factor_slopes, factors
@@ -151,9 +152,10 @@ def _by_permutation(U: np.ndarray, Jg: np.ndarray) -> np.ndarray:
 
 
 def _each(run: Callable[[int], None], n: int, threads: int) -> None:
+    """run(0), …, run(n - 1) by several threads; the small products inside are no work for several more."""
     if threads < 2:
         for j in range(n):
             run(j)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, range(n)))
+        return
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, range(n)))

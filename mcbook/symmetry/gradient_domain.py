@@ -14,6 +14,7 @@ Symbols    X (n, a, 3) Å, F (n, a, 3) per Å in the energies' unit, α (n, q), 
 import os
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lapack
@@ -177,17 +178,21 @@ def known(model: GradientDomain, x: np.ndarray) -> None:
 
 
 def as_potential(model: GradientDomain) -> Potential:
-    """The same model for JAX: dynamics, an ASE calculator, or automatic derivatives."""
-    from jax import numpy as jnp
+    """The same model for JAX: dynamics, an ASE calculator, or automatic derivatives.
 
+    Raises ValueError where JAX computes in single precision: large terms cancel in these sums.
+    """
     params = tuple(jnp.asarray(v) for v in (model.x, model.b, *model.kernel, model.shift))
+    if params[0].dtype != np.float64:
+        raise ValueError(
+            "the kernel's sums cancel, and single precision would leave few digits of a force; switch JAX to "
+            'double: jax.config.update("jax_enable_x64", True).'
+        )
     return Potential(traceable, params, model.numbers)
 
 
 def traceable(params: Any, X: Any) -> tuple[Any, Any]:
     """E and F at one geometry X (a, 3), for `Potential`: the sums of `predict_gradient_domain` in JAX."""
-    from jax import numpy as jnp
-
     x_train, b, ell, weight, shift = params
     i, j = pair_index(X.shape[0])
     apart = X[i] - X[j]

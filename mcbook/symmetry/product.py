@@ -76,3 +76,15 @@ def factor_slopes(x: Any, z: Any, kernel: ProductKernel) -> tuple[FactorSlopes, 
         q * c / kernel.ell**2 * ((c - q) * s2 - 1),
     )
     return by_ell, by_weight
+
+
+def order_shares(kernel: ProductKernel) -> Float[np.ndarray, " orders"]:
+    """Shares of the kernel's variance in functions of no distance, one, two, …: p + 1 numbers that add to 1.
+
+    At x = z the kernel is Π (1 + a_p)/(1 + a_p): the share of order m is the coefficient of t^m in
+    Π (1 + a_p t)/(1 + a_p).
+    """
+    shares = np.ones(1)
+    for a in kernel.weight:
+        shares = np.convolve(shares, [1, a]) / (1 + a)
+    return shares
