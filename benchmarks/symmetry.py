@@ -135,7 +135,7 @@ def ours(numbers: np.ndarray, train: data.Frames, n: int) -> tuple[Any, dict[str
     """Learn the kernel, then fit; seconds of both."""
     X, F, E = (v[:n] for v in (train.positions_angstrom, train.force_kcal_angstrom, train.energy_kcal))
     group = _pairs.molecular_permutations(numbers, X)
-    rows = np.linspace(0, n - 1, int(np.clip(n // 4, 50, 100))).astype(int)
+    rows = np.linspace(0, n - 1, min(n, int(np.clip(n // 4, 50, 100)))).astype(int)
     pairs = _pairs.pair_permutations(group)
     learnt, learning = timed(symmetry.learn_kernel, X[rows], F[rows], pairs, threads=CORES)
     model, fitting = timed(
