@@ -41,8 +41,8 @@ def test_positions_are_exactly_what_was_labelled(ethanol):
 def test_forces_hold_the_molecule_together(ethanol, name):
     """The virial theorem: the mean of Σ x·F is minus twice the kinetic energy about the centre of mass.
 
-    24 degrees of freedom at 500 K would give -24 kcal/mol; the hydrogens are hotter.  Forces of the wrong sign
-    make it positive, forces in eV/Å or in Hartree/bohr make it -1.4 or -0.03.
+    24 degrees of freedom at 500 K would give -24 kcal/mol; the hydrogens are hotter.  Forces of the wrong
+    sign make it positive, forces in eV/Å or in Hartree/bohr make it -1.4 or -0.03.
     """
     frames = getattr(ethanol, name)
     virial = (frames.positions_angstrom * frames.force_kcal_angstrom).sum(axis=(1, 2))
