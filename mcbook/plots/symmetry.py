@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from mcbook.plots.palette import COLOURS, DASHES, WIDTH, style
 
 
-def time_courses(
-    time: Any, panels: Mapping[str, Mapping[str, Any]], *, xlabel: str = "time, ps"
-) -> Figure:
+def time_courses(time: Any, panels: Mapping[str, Mapping[str, Any]], *, xlabel: str = "time, ps") -> Figure:
     """Curves over time (t,): each panel's label -> the curves in it, a name -> values (t,).
 
     A name has one colour and dash in all panels.  Raises ValueError for no panels or wrong shapes.
