@@ -14,6 +14,8 @@ from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
 from mcbook.data.ethanol import Ethanol, Frames, ethanol
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
+from mcbook.data.photographs import photograph
+from mcbook.data.proteins import Blat, blat
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.revised_md17 import RMD17, rmd17
 from mcbook.data.room_responses import Room, images_in_room, rooms
@@ -23,6 +25,7 @@ __all__ = [
     "DATASETS",
     "QM7",
     "RMD17",
+    "Blat",
     "DataCorrupt",
     "DataMissing",
     "Dataset",
@@ -35,12 +38,14 @@ __all__ = [
     "Room",
     "SmallMolecules",
     "available",
+    "blat",
     "cache_dir",
     "embedded",
     "ethanol",
     "fetal_ecg",
     "images_in_room",
     "load_npz",
+    "photograph",
     "qm7",
     "rmd17",
     "rooms",

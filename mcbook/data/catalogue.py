@@ -198,6 +198,39 @@ QM7 = Dataset(
     ),
 )
 
+_HSU_COPY = (
+    "https://raw.githubusercontent.com/chloechsu/combining-evolutionary-and-assay-labelled-data/"
+    "fdaa5bba8ffbb8ab25de57736fed8f9126838ae3/"
+)
+BLAT = Dataset(
+    name="blat",
+    title="TEM-1 beta-lactamase: 4807 mutants measured, 8403 relatives",
+    licence="MIT (the copy); CC0",
+    home="https://doi.org/10.6078/D1K71B",
+    citation=(
+        "M. A. Stiffler, D. R. Hekstra, R. Ranganathan: Evolvability as a function of purifying selection in "
+        "TEM-1 beta-lactamase. Cell 160, 2015, 882-892. doi:10.1016/j.cell.2015.01.035; alignment and table "
+        "as prepared for C. Hsu, H. Nisonoff, C. Fannjiang, J. Listgarten: Learning protein fitness models "
+        "from evolutionary and assay-labeled data. Nature Biotechnology 40, 2022, 1114-1122. "
+        "doi:10.1038/s41587-021-01146-5"
+    ),
+    files=(
+        RemoteFile(
+            "BLAT_ECOLX_Ranganathan2015-2500.csv",
+            "1baec7d8e4a1856ba3fe79f07d9f68df6fd8334cbff0b072e3ba8275ec02a45c",
+            1379335,
+            _HSU_COPY + "data/BLAT_ECOLX_Ranganathan2015-2500/data.csv",
+        ),
+        RemoteFile(
+            "BLAT_ECOLX.a2m",
+            "68e0c67d86159e6e6363aa3131d6275634d9c7c80decba32cbf055a6a0218320",
+            2576325,
+            _HSU_COPY + "alignments/BLAT_ECOLX.a2m",
+        ),
+    ),
+    note="Growth in 2500 micrograms of ampicillin per millilitre; from a pinned copy on GitHub, unaltered.",
+)
+
 _RMD17_COPY = (
     "https://raw.githubusercontent.com/andersx/rmd17-npz/4f6bb0a186822c90d47cd98b7a27991fe0b3173b/rmd17-npz/"
 )
@@ -264,7 +297,7 @@ RMD17 = (
 )
 
 DATASETS: dict[str, Dataset] = {
-    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7, *RMD17)
+    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7, BLAT, *RMD17)
 }
 
 

@@ -1,13 +1,15 @@
 """Interactive parts of the pages: one class each, live in Jupyter and at work on the static page as well.
 
-The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by
-the tested functions, and handed over as arrays. (Kernel ridge regression by hand solves its few points
-itself; the networks of the molecule that is turned by hand are evaluated on the page.)
+The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
+tested functions, and handed over as arrays. (Kernel ridge regression by hand and the string on springs solve
+their small systems themselves, and the molecule that is turned by hand evaluates its networks on the page.)
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.turn import TurnMolecule
@@ -20,14 +22,18 @@ __all__ = [
     "GradientWalk",
     "Mutants",
     "MutateByHand",
+    "MutateProtein",
+    "OnSprings",
     "Relatives",
     "RidgeByHand",
+    "Scan",
     "Sweep",
     "TurnMolecule",
     "UnmixByHand",
     "bonds",
     "principal",
     "rotation",
+    "scan_mutants",
     "single_mutants",
     "sweep",
 ]
