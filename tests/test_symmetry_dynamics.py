@@ -155,6 +155,7 @@ def test_what_is_conserved(rng):
         for x, w in zip(run.X_angstrom, run.velocity_angstrom_fs, strict=True):
             np.testing.assert_allclose(symmetry.momentum(w, MASSES), 0, atol=1e-12)
             np.testing.assert_allclose(symmetry.angular_momentum(x, w, MASSES), 0, atol=1e-11)
+        np.testing.assert_allclose(symmetry.spin(run, MASSES), 0, atol=1e-11)
     wobble = [symmetry.drift(run).wobble_kcal for run in runs.values()]
     assert np.log2(wobble[0] / wobble[1]) == pytest.approx(2, abs=0.3)
     assert abs(symmetry.drift(runs[0.5]).over_run_kcal) < wobble[0]

@@ -129,6 +129,17 @@ def test_align_is_the_best_rotation(rng):
         assert np.linalg.norm(X @ laws.random_rotation(rng).T - Y) > best
 
 
+def test_frames_laid_on_a_reference_keep_their_forces(rng):
+    X, F = rng.normal(size=(4, 9, 3)), rng.normal(size=(4, 9, 3))
+    R = np.array([laws.random_rotation(rng) for _ in X])
+    Y, G = symmetry.turn(X, F, R)
+    np.testing.assert_allclose(Y[2, 5], R[2] @ X[2, 5], atol=1e-14)
+    np.testing.assert_allclose(G[3, 1], R[3] @ F[3, 1], atol=1e-14)
+    first, again = symmetry.lay_on(X, F, ETHANOL), symmetry.lay_on(Y + 3.0, G, ETHANOL)
+    np.testing.assert_allclose(again, first, atol=1e-12)
+    np.testing.assert_allclose(first[0].mean(axis=1), 0, atol=1e-14)
+
+
 def test_torque_is_the_cross_product(rng):
     X, F = rng.normal(size=(2, 5, 3))
     M, t = laws.torque(F, X), np.cross(X, F).sum(axis=0)

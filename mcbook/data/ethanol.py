@@ -1,4 +1,4 @@
-"""Ethanol in motion at 500 K: geometries, energies and forces that we computed and that ship with mcbook."""
+"""Ethanol in motion: geometries, energies and forces that we computed and that ship with mcbook."""
 
 from typing import NamedTuple
 
@@ -29,9 +29,11 @@ class Ethanol(NamedTuple):
 
 
 def ethanol() -> Ethanol:
-    """2000 frames of ethanol at 500 K and 500 from another trajectory, labelled by GFN2-xTB; 300 by PBE too.
+    """2000 frames of ethanol and 500 from another trajectory, labelled by GFN2-xTB; 300 by PBE too.
 
-    One frame every 10 fs: neighbours are alike.  GFN2-xTB is semi-empirical; PBE is in the basis def2-SVP.
+    One frame every 10 fs: neighbours are alike.  The thermostat was set to 500 K; as it removed the net
+    momentum after every kick, and shared what it removed among all atoms, the hydrogens are hotter than that.
+    GFN2-xTB is semi-empirical; PBE is in the basis def2-SVP.
     Raises DataMissing if the installation lacks the file.
     Source: our own; `python -m mcbook.data.make_ethanol` makes them. CC BY 4.0.
     """

@@ -16,6 +16,7 @@ from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise
 from mcbook.plots.protein import protein_map
 from mcbook.plots.ridge import pictures, profiles, scales
 from mcbook.plots.svg import Figure, figure
+from mcbook.plots.symmetry import time_courses
 
 __all__ = [
     "COLOURS",
@@ -40,5 +41,6 @@ __all__ = [
     "sequence_logo",
     "spectrogram",
     "style",
+    "time_courses",
     "waveforms",
 ]

@@ -19,11 +19,12 @@ from mcbook.symmetry.dynamics import (
     masses_of,
     momentum,
     simulate,
+    spin,
     thermal_velocities,
     verlet_step,
 )
 from mcbook.symmetry.evidence import Evidence, Learnt, evidence_loss, judge_evidence, learn_kernel
-from mcbook.symmetry.geometry import align
+from mcbook.symmetry.geometry import align, lay_on, turn
 from mcbook.symmetry.gradient_domain import (
     GradientDomain,
     as_potential,
@@ -87,6 +88,7 @@ __all__ = [
     "internal",
     "judge_evidence",
     "kinetic",
+    "lay_on",
     "learn_kernel",
     "masses_of",
     "momentum",
@@ -101,11 +103,13 @@ __all__ = [
     "simulate",
     "skew",
     "solve_forces",
+    "spin",
     "symmetry_errors",
     "thermal_velocities",
     "torque",
     "torque_error",
     "train",
+    "turn",
     "verlet_step",
     "vjp_force_matrix",
 ]

@@ -79,6 +79,13 @@ def angular_momentum(
     return masses @ np.cross(X, v)
 
 
+def spin(run: Trajectory, masses: Float[Array, " a"]) -> Float[np.ndarray, "t 3"]:
+    """The angular momentum about the centre of mass at each record, Da Å²/fs."""
+    centre = np.einsum("a,tax->tx", masses, run.X_angstrom) / np.sum(masses)
+    turning = np.cross(run.X_angstrom - centre[:, None], run.velocity_angstrom_fs)
+    return np.einsum("a,tax->tx", masses, turning)
+
+
 def thermal_velocities(
     X: Any, masses: Any, *, kelvin: int | float, rng: np.random.Generator
 ) -> Float[np.ndarray, "a 3"]:

@@ -62,3 +62,17 @@ def align(X: Float[Array, "a 3"], reference: Float[Array, "a 3"]) -> Float[np.nd
     X, Y = (np.asarray(Z, dtype=float) for Z in (X, reference))
     U, _, Vt = np.linalg.svd((Y - Y.mean(axis=0)).T @ (X - X.mean(axis=0)))
     return (U * [1, 1, np.linalg.det(U @ Vt)]) @ Vt
+
+
+def turn(X: Float[Array, "n a 3"], F: Float[Array, "n a 3"], R: Float[Array, "n 3 3"]) -> tuple[Any, Any]:
+    """X Rᵀ and F Rᵀ, frame by frame: a molecule turned, and its forces with it."""
+    back = np.swapaxes(R, 1, 2)
+    return X @ back, F @ back
+
+
+def lay_on(
+    X: Float[Array, "n a 3"], F: Float[Array, "n a 3"], reference: Float[Array, "a 3"]
+) -> tuple[Any, Any]:
+    """Every frame centred and turned to lie on the reference, its forces with it."""
+    X = X - X.mean(axis=1, keepdims=True)
+    return turn(X, F, np.array([align(x, reference) for x in X]))

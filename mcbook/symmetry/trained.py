@@ -33,7 +33,7 @@ def model(params: network.Network, X: Any) -> tuple[Any, Any]:
 
 
 def ethanol_network() -> Potential:
-    """The trained network of ethanol, C C O H H H H H H, at about 500 K.
+    """The trained network of ethanol, C C O H H H H H H, warm and in all its shapes.
 
     Source: our own; `python -m mcbook.symmetry.trained` makes it. CC BY 4.0.
     """

@@ -120,11 +120,11 @@ function render({ model, el }) {
   const names = [["up", "Turn about the vertical axis, in degrees"], ["across", "Turn about the horizontal axis, in degrees"], ["sight", "Turn about the line of sight, in degrees"]];
   const sliders = names.map(([, label]) => html("input", { type: "range", min: -180, max: 180, step: 1, value: 0, "aria-label": label }));
   const shown = sliders.map(() => html("output"));
-  const rows = sliders.map((slider, k) => html("div", { class: "turn" }, html("span", { text: ["vertical", "horizontal", "sight"][k] }), slider, shown[k]));
+  const rows = sliders.map((slider, k) => html("div", { class: "turn" }, html("span", { text: ["vertical axis", "horizontal axis", "line of sight"][k] }), slider, shown[k]));
   const [mirror, change] = ["Mirror", "Swap two H"].map((text) => html("button", { type: "button", text, "aria-pressed": "false" })), reset = html("button", { type: "button", text: "Upright again" });
   let chosen = 0, mirrored = false, swapped = false, timer = 0, frame = 0;
   const choice = radios("Network", networks.map((net) => net.name), (k) => { chosen = k; model.set("chosen", k); model.save_changes(); update(); });
-  const figure = panel("Forces", "grey: quantum chemistry; red: the network. Drag to turn", "The molecule as balls and sticks, with two arrows on each atom: the true force, which turns with the molecule, and the one that the chosen network finds."), picture = figure.querySelector("svg");
+  const figure = panel("Forces", "grey: quantum chemistry; orange: the network. Drag to turn", "The molecule as balls and sticks, with two arrows on each atom: the true force, which turns with the molecule, and the one that the chosen network finds."), picture = figure.querySelector("svg");
   const [sweep, drawSweep] = sweepPanel();
   const numbers = ["energy, off by", "forces, off by (mean length)", "net force", "net torque"].map((name) => [name, html("output")]);
   const table = html("div", { class: "numbers" }, ...numbers.map(([name, output]) => html("span", {}, html("small", { text: name }), output)));
