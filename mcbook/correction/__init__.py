@@ -2,7 +2,7 @@
 
 Problem    E_comp = E_base + f̂, where f̂ learns target minus base from few geometries
 Modules    compose (the sum, any base and any regressor), process (a Gaussian process on the pairs of a molecule:
-           energies, gradients, Hessians, doubt), learn (its widths by evidence), evidence, kernel, features,
+           energies, gradients, Hessians, doubt), search (its widths by evidence), evidence, kernel, features,
            slips (units and signs in the training data), vibrations (minima, frequencies), units
 Page       book/understanding/correction
 """
@@ -37,12 +37,6 @@ from mcbook.correction.kernel import (
     blocks,
     vjp_matrix_log_sigma,
 )
-from mcbook.correction.learn import (
-    Learnt,
-    Mode,
-    learn,
-    tune,
-)
 from mcbook.correction.process import (
     Doubt,
     Model,
@@ -52,6 +46,12 @@ from mcbook.correction.process import (
     gradient,
     hessian,
     observe,
+)
+from mcbook.correction.search import (
+    Learnt,
+    Mode,
+    learn,
+    tune,
 )
 from mcbook.correction.slips import slope_ratio
 from mcbook.correction.units import (

@@ -13,7 +13,9 @@ def frames(positions: Any, name: str = "positions_angstrom", *, a: int | None = 
     """Positions as finite float64 (n, a, 3), n ≥ 1, a ≥ 2, no two atoms in one place.  Raises ValueError."""
     R = _real(positions, name)
     if R.ndim == 2 and R.shape[1] == 3:
-        raise ValueError(f"{name} must be (n, a, 3), geometries by atoms by x, y, z; got {R.shape}: add [None].")
+        raise ValueError(
+            f"{name} must be (n, a, 3), geometries by atoms by x, y, z; got {R.shape}: add [None]."
+        )
     if R.ndim != 3 or R.shape[2] != 3 or R.shape[0] < 1 or R.shape[1] < 2:
         raise ValueError(f"{name} must be (n, a, 3), geometries by atoms by x, y, z; got shape {R.shape}.")
     if a is not None and R.shape[1] != a:
@@ -24,7 +26,9 @@ def frames(positions: Any, name: str = "positions_angstrom", *, a: int | None = 
     low, high = NEAREST_ANGSTROM
     if not low < nearest < high:
         why = "in bohr? multiply by 0.529177" if nearest >= high else "in nanometres? multiply by 10"
-        raise ValueError(f"{name}: the closest atoms are {nearest:.2f} Å apart, expected {low} to {high}; {why}.")
+        raise ValueError(
+            f"{name}: the closest atoms are {nearest:.2f} Å apart, expected {low} to {high}; {why}."
+        )
     return R
 
 

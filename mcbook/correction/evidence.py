@@ -52,9 +52,7 @@ class Evidence(NamedTuple):
     grad_log_lam: np.ndarray
 
 
-def covariance(
-    data: Observations, sigma: Float[Array, " c"], lam: Float[Array, "2"]
-) -> Float[Array, "N N"]:
+def covariance(data: Observations, sigma: Float[Array, " c"], lam: Float[Array, "2"]) -> Float[Array, "N N"]:
     """C = K + diag(lam): lam[0] for energies, lam[1] (1/Å²) for gradients, both over the variance s²."""
     C = matrix(scaled(data.q, data.J, sigma[data.labels]), data.pairs)
     C[np.diag_indices_from(C)] += np.repeat(lam, [len(data.q), len(C) - len(data.q)])
@@ -96,9 +94,7 @@ def judge(data: Observations, sigma: Float[Array, " c"], lam: Float[Array, "2"])
     return Evidence(_loss(found, data), vjp_matrix_log_sigma(A, G, data.pairs, data.labels), by_lam)
 
 
-def grad_evidence_loss_C(
-    B: Float[Array, "N N"], alpha: Float[Array, " N"], s2: float
-) -> Float[Array, "N N"]:
+def grad_evidence_loss_C(B: Float[Array, "N N"], alpha: Float[Array, " N"], s2: float) -> Float[Array, "N N"]:
     """G = ½(B - alpha alphaᵀ/s²)."""
     return 0.5 * (B - np.outer(alpha, alpha) / s2)
 

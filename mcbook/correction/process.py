@@ -144,7 +144,21 @@ def model_of(
     norm2 = float(found.alpha @ (data.y - data.P @ found.beta) - noise @ found.alpha**2)
     sd = np.sqrt(found.s2 * variance)
     return Model(
-        a, w, offset, data, found.L, found.V, found.M, found.s2, sigma, lam, feature, atoms, residual, sd, norm2
+        a,
+        w,
+        offset,
+        data,
+        found.L,
+        found.V,
+        found.M,
+        found.s2,
+        sigma,
+        lam,
+        feature,
+        atoms,
+        residual,
+        sd,
+        norm2,
     )
 
 

@@ -28,9 +28,7 @@ FACTORS = {
 }
 
 
-def slope_ratio(
-    q: Float[Array, "n p"], g: Float[Array, "n p"], y: Float[Array, " n"]
-) -> tuple[float, float]:
+def slope_ratio(q: Float[Array, "n p"], g: Float[Array, "n p"], y: Float[Array, " n"]) -> tuple[float, float]:
     """The factor t in E_j - E_i = t ½ (g_i + g_j)·(q_j - q_i), and how much of the variance it explains.
 
     Each geometry and its nearest one, in q; g = ∂E/∂q.

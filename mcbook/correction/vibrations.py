@@ -86,7 +86,9 @@ def minimise(
     Not arriving is reported, not raised.  Raises ValueError for a surface without a Hessian, or bad positions.
     """
     if surface.hessian is None:
-        raise ValueError("minimise needs a surface with a Hessian; give compose a base and a regressor with one.")
+        raise ValueError(
+            "minimise needs a surface with a Hessian; give compose a base and a regressor with one."
+        )
     X = _checks.frames(np.asarray(positions_angstrom)[None])[0]
     for steps in range(max_steps + 1):
         g, H = np.asarray(surface.gradient(X[None]))[0], np.asarray(surface.hessian(X[None]))[0]
