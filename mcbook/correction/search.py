@@ -2,8 +2,8 @@
 
 Problem    maximise p(y | theta), theta = log (sigma_1 … sigma_c, lam_E, lam_G)
 Solver     L-BFGS-B with the closed-form gradient of `evidence`, within bounds; the best of the starts
-Why many   the evidence of smooth data has several modes: "a short width and no noise" explains a few points as
-           well as "a long width and some noise", and they predict differently.  All are reported
+Why many   the evidence of a few points has several modes, which predict differently; all are reported.
+           Features are compared in the same currency, p(y): the likeliest is taken
 References rasmussen2006 (chapter 5), byrd1995
 Symbols    as in `evidence`
 """
@@ -16,18 +16,20 @@ from scipy.optimize import minimize
 
 from mcbook.correction import _checks
 from mcbook.correction.evidence import Observations, judge
-from mcbook.correction.features import named_feature
+from mcbook.correction.features import Feature, named_feature
 from mcbook.correction.process import Model, model_of, observe
 
-STARTS = (1.0, 3.0, 10.0)  # widths, in standard deviations of the features
-LAM_START, LAM_BOUNDS = 1e-8, (1e-12, 1e-1)
+STARTS = (1.5, 5.0)  # widths, in standard deviations of the features
+LAM_BOUNDS = (1e-12, 1e-8)  # computed energies carry rounding, not noise
+USUAL = ("log", "distance")
 RANGE = (0.1, 300.0)  # of the widths, in the same
 FAILED = 1e10
 
 
 class Mode(NamedTuple):
-    """Where one start ended: widths, noise, -log p(y) in nats, whether the search says it arrived."""
+    """Where one start ended: feature, widths, noise, -log p(y) in nats, whether the search says it arrived."""
 
+    feature: str
     sigma: np.ndarray
     lam: np.ndarray
     value: float
@@ -53,31 +55,42 @@ def learn(
     energy_kcal: Any,
     gradient_kcal_angstrom: Any = None,
     symmetries: Any = None,
-    feature: Any = "log",
+    feature: Any = USUAL,
     offset_kcal: Any = None,
     starts: Sequence[float] = STARTS,
     lam_bounds: tuple[float, float] = LAM_BOUNDS,
-    max_iter: int = 200,
+    max_iter: int = 60,
 ) -> Learnt:
-    """Widths and noise by maximal evidence, then the fit.
+    """Widths, noise and feature by maximal evidence, then the fit.
 
-    starts: widths to start from, in standard deviations of the features.  Arguments and ValueErrors else as
+    feature: one, or several to choose from.  starts: widths to start from, in standard deviations of the
+    features.  lam_bounds: raise the upper one for noisy energies.  Arguments and ValueErrors else as
     `process.observe`; and fewer than 3 geometries.
     """
-    data = observe(
-        positions_angstrom,
-        energy_kcal=energy_kcal,
-        gradient_kcal_angstrom=gradient_kcal_angstrom,
-        symmetries=symmetries,
-        feature=feature,
-        offset_kcal=offset_kcal,
-    )
-    if len(data.q) < 3:
-        raise ValueError(f"learn needs 3 geometries or more, got {len(data.q)}; `fit` takes fewer.")
-    modes = tune(data, starts=starts, lam_bounds=lam_bounds, max_iter=max_iter)
+    choices = [feature] if isinstance(feature, str | Feature) else list(feature)
+    if not choices or not len(starts):
+        raise ValueError("learn needs one feature and one start or more.")
+    observations = {}
+    for choice in map(named_feature, choices):
+        observations[choice] = observe(
+            positions_angstrom,
+            energy_kcal=energy_kcal,
+            gradient_kcal_angstrom=gradient_kcal_angstrom,
+            symmetries=symmetries,
+            feature=choice,
+            offset_kcal=offset_kcal,
+        )
+    modes = []
+    for choice, data in observations.items():
+        if len(data.q) < 3:
+            raise ValueError(f"learn needs 3 geometries or more, got {len(data.q)}; `fit` takes fewer.")
+        found = tune(data, starts=starts, lam_bounds=lam_bounds, max_iter=max_iter)
+        modes += [mode._replace(feature=choice.name) for mode in found]
+    best, *others = sorted(modes, key=lambda mode: mode.value)
+    kind = next(choice for choice in observations if choice.name == best.feature)
     atoms = np.asarray(positions_angstrom).shape[1]
-    best = modes[0]
-    return Learnt(model_of(data, best.sigma, best.lam, named_feature(feature), atoms, offset_kcal), modes)
+    model = model_of(observations[kind], best.sigma, best.lam, kind, atoms, offset_kcal)
+    return Learnt(model, (best, *others))
 
 
 def tune(
@@ -85,11 +98,9 @@ def tune(
     *,
     starts: Sequence[float] = STARTS,
     lam_bounds: tuple[float, float] = LAM_BOUNDS,
-    max_iter: int = 200,
+    max_iter: int = 60,
 ) -> tuple[Mode, ...]:
-    """The modes of the evidence that the starts lead to, best first.  Raises ValueError without a start."""
-    if not len(starts):
-        raise ValueError("starts must hold one width or more, in standard deviations of the features.")
+    """The modes of the evidence that the starts lead to, best first."""
     scale = spreads(data)
     low, high = (float(_checks.positive(b, "lam_bounds")) for b in lam_bounds)
     bounds = [(np.log(s * RANGE[0]), np.log(s * RANGE[1])) for s in scale] + [(np.log(low), np.log(high))] * 2
@@ -98,7 +109,7 @@ def tune(
 
 
 def spreads(data: Observations) -> np.ndarray:
-    """The standard deviation of the features of each kind of pair, (c,)."""
+    """The standard deviation of the features of each kind of pair, (c,).  Raises ValueError if one is 0."""
     kinds = np.arange(data.labels.max() + 1)
     spread = np.array([np.sqrt(data.q[:, data.labels == c].var(0).mean()) for c in kinds])
     if not (spread > 0).all():
@@ -117,8 +128,9 @@ def _descend(data: Observations, log_sigma: np.ndarray, bounds: list, max_iter: 
         gradient = np.concatenate([found.grad_log_sigma, found.grad_log_lam])
         return found.value / count, gradient / count
 
-    start = np.clip(np.append(log_sigma, [np.log(LAM_START)] * 2), *np.transpose(bounds))
-    options = {"maxiter": max_iter, "gtol": 1e-5, "ftol": 1e-12}
+    middle = np.sqrt(np.exp(bounds[-1][0] + bounds[-1][1]))
+    start = np.clip(np.append(log_sigma, np.log([middle, middle])), *np.transpose(bounds))
+    options = {"maxiter": max_iter, "gtol": 1e-3, "ftol": 1e-9}
     end = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     sigma, lam = np.exp(end.x[:kinds]), np.exp(end.x[kinds:])
-    return Mode(sigma, lam, float(end.fun) * count, bool(end.success), int(end.nfev))
+    return Mode("", sigma, lam, float(end.fun) * count, bool(end.success), int(end.nfev))

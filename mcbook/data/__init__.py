@@ -16,6 +16,7 @@ from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_mole
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
+from mcbook.data.surfaces import Level, Stationary, Surfaces, Water102, ammonia, water, water102
 
 __all__ = [
     "DATASETS",
@@ -24,11 +25,16 @@ __all__ = [
     "DataMissing",
     "Dataset",
     "Junctions",
+    "Level",
     "Molecule",
     "Recording",
     "RemoteFile",
     "Room",
     "SmallMolecules",
+    "Stationary",
+    "Surfaces",
+    "Water102",
+    "ammonia",
     "available",
     "cache_dir",
     "embedded",
@@ -41,4 +47,6 @@ __all__ = [
     "speech",
     "splice_junctions",
     "voices",
+    "water",
+    "water102",
 ]
