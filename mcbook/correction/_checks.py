@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from mcbook._pairs import pair_permutations, pair_powers
+from mcbook.correction.units import BOHR_ANGSTROM
 
-NEAREST_ANGSTROM = (0.4, 1.8)  # the closest two atoms of a bound molecule lie between; in bohr 0.9 and more
+NEAREST_ANGSTROM = (0.4, 1.6)  # the closest two atoms lie between
+SLIP = 0.1  # the typical molecule's mean logarithm may be this far from a unit's
 
 
 def frames(positions: Any, name: str = "positions_angstrom", *, a: int | None = None) -> np.ndarray:
@@ -20,16 +22,30 @@ def frames(positions: Any, name: str = "positions_angstrom", *, a: int | None = 
         raise ValueError(f"{name} must be (n, a, 3), geometries by atoms by x, y, z; got shape {R.shape}.")
     if a is not None and R.shape[1] != a:
         raise ValueError(f"{name} has {R.shape[1]} atoms, the model was trained on {a}: another molecule?")
-    _finite(R, name)
-    r = pair_powers(R, power=-1)
-    nearest = float(np.median(r.min(axis=1)))
+    return _finite(R, name)
+
+
+def in_angstrom(R: np.ndarray, name: str = "positions_angstrom") -> None:
+    """Raises ValueError where the closest atoms of the typical geometry (n, a, 3) are no bond's length apart.
+
+    Told from molecules with hydrogen, whose shortest bonds are near 1 Å.
+    """
+    nearest = float(np.median(pair_powers(R, power=-1).min(axis=1)))
     low, high = NEAREST_ANGSTROM
     if not low < nearest < high:
-        why = "in bohr? multiply by 0.529177" if nearest >= high else "in nanometres? multiply by 10"
-        raise ValueError(
-            f"{name}: the closest atoms are {nearest:.2f} Å apart, expected {low} to {high}; {why}."
-        )
-    return R
+        why = "bohr? multiply by 0.529177" if nearest >= high else "nanometres? multiply by 10"
+        raise ValueError(f"{name}: the closest atoms are {nearest:.2f} Å apart, expected about 1; in {why}.")
+
+
+def like_training(R: np.ndarray, usual: np.ndarray, name: str = "positions_angstrom") -> None:
+    """Raises ValueError where all distances are the training set's (p,) times 1.89: bohr, not a stretch."""
+    ratio = np.log(pair_powers(R, power=-1) / usual).mean(axis=1)
+    for factor, why in (
+        (1 / BOHR_ANGSTROM, "bohr? multiply by 0.529177"),
+        (0.1, "nanometres? multiply by 10"),
+    ):
+        if np.median(np.abs(ratio - np.log(factor))) < SLIP:
+            raise ValueError(f"{name} are about {factor:.2f} times those trained on; in {why}.")
 
 
 def energies(energy: Any, n: int, name: str = "energy_kcal") -> np.ndarray:

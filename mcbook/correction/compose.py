@@ -134,6 +134,6 @@ def _rows(R: np.ndarray, X: np.ndarray) -> np.ndarray:
     far = gap[np.arange(len(X)), rows] > SAME_ANGSTROM
     if far.any():
         raise ValueError(
-            f"geometry {int(np.argmax(far))} is not in the base's table: compute the cheap theory there first."
+            f"geometry {int(np.argmax(far))} is not in the base's table: compute it there first."
         )
     return rows

@@ -4,9 +4,9 @@ Problem    minimise L(theta) = -log p(y | widths, noise) over theta = log (sigma
 Model      y ~ N(P beta, s² C),  C = K(sigma) + diag(lam);  flat in beta; s² at its best, yᵀB y/(N - q)
 Rules      B = C⁻¹ - C⁻¹P(PᵀC⁻¹P)⁻¹PᵀC⁻¹,  alpha = B y,  dB = -B dC B,  d log|C| + d log|PᵀC⁻¹P| = tr(B dC)
 Gradient   dL = ⟨G, dC⟩,  G = ½(B - alpha alphaᵀ/s²);  by log sigma_c in `kernel`, by log lam a sum of G_ii
-Left out   a whole geometry F, its energy and its gradient: residual r_F = B_FF⁻¹ alpha_F, covariance s² B_FF⁻¹
+Left out   all of a geometry F, energy and gradient: residual r_F = B_FF⁻¹ alpha_F, covariance s² B_FF⁻¹
 References rasmussen2006 (chapter 5), harville1977, wahba1990
-Symbols    N observations: n energies, then n s components of gradients; P (N, q) ones for the energies, q 0 or 1
+Symbols    N observations: n energies, then n s parts of gradients; P (N, q) ones for the energies, q 0 or 1
 """
 
 from typing import Any, NamedTuple
@@ -64,8 +64,8 @@ def solved(C: Float[Array, "N N"], y: Float[Array, " N"], P: Float[Array, "N q"]
     L, info = lapack.dpotrf(C, lower=1, clean=1)
     if info:
         raise ValueError(
-            f"K + lam is singular to working precision at observation {info - 1}: raise lam, or drop geometries "
-            "that are there twice."
+            f"K + lam is singular to working precision at observation {info - 1}: raise lam, or drop "
+            "geometries that are there twice."
         )
     both = cho_solve((L, True), np.column_stack([P, y]), check_finite=False)
     V, M = both[:, :-1], P.T @ both[:, :-1]

@@ -1,7 +1,7 @@
 """The correction itself: a Gaussian process on the pairs of a molecule, with slopes and curvatures.
 
 Problem    f̂ from energies of a difference, or from energies and gradients, at n geometries
-Solution   f(z) = beta + (1/|G|) Σ_g Σ_j k (a_j + d·w_j),   k = exp(-½‖d‖²),  d = z - g z_j,  w_j = J_j gamma_j
+Solution   f(z) = beta + (1/|G|) Σ_g Σ_j k (a_j + d·w_j),  k = exp(-½‖d‖²),  d = z - g z_j,  w = J gamma
 Gradient   f_z  = Σ k (w - c d),                        c = a + d·w
 Hessian    f_zz = Σ k (c (d dᵀ - I) - w dᵀ - d wᵀ);     then by the chain rule of `features` to ∇f and ∇²f
 Doubt      var f(X) = s² (k(X, X) - kᵀC⁻¹k + u²/(PᵀC⁻¹P)),  u = 1 - PᵀC⁻¹k
@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import solve_triangular
 
-from mcbook._pairs import orbits
+from mcbook._pairs import orbits, pair_powers
 from mcbook.correction import _checks
 from mcbook.correction.evidence import Observations, covariance, left_out, solved
 from mcbook.correction.features import (
@@ -34,6 +34,7 @@ from mcbook.correction.kernel import Points, blocks, scaled, swaps
 from mcbook.correction.slips import refuse_slips
 
 Array = Any
+ROUNDING = 1e-14  # a variance below this, in units of s2, is rounding
 
 
 class Model(NamedTuple):
@@ -51,6 +52,7 @@ class Model(NamedTuple):
     lam: np.ndarray  # (2,)
     feature: Feature
     atoms: int
+    usual: np.ndarray  # (p,) mean distances of the training set, Å
     left_out_kcal: np.ndarray  # (n,) residuals of energies, each geometry left out in turn
     left_out_sd_kcal: np.ndarray  # (n,) and what the model expected of them
     norm2: float  # ‖f - beta‖² in the kernel's norm, alphaᵀK alpha
@@ -81,6 +83,7 @@ def observe(
     gradients that are not the slopes of the energies (a sign, a unit, another frame).
     """
     X = _checks.frames(positions_angstrom)
+    _checks.in_angstrom(X)
     y = _checks.energies(energy_kcal, len(X))
     permutations = _checks.permutations(symmetries, X.shape[1])
     feature = named_feature(feature)
@@ -125,14 +128,19 @@ def fit(
     kinds = int(data.labels.max()) + 1
     sigma = np.broadcast_to(_checks.positive(sigma, "sigma", (kinds,)), (kinds,))
     lam = np.broadcast_to(_checks.positive(lam, "lam", (2,)), (2,))
-    atoms = np.asarray(positions_angstrom).shape[1]
-    return model_of(data, sigma, lam, named_feature(feature), atoms, offset_kcal)
+    return model_of(positions_angstrom, data, sigma, lam, named_feature(feature), offset_kcal)
 
 
 def model_of(
-    data: Observations, sigma: np.ndarray, lam: np.ndarray, feature: Feature, atoms: int, offset_kcal: Any
+    positions_angstrom: Any,
+    data: Observations,
+    sigma: np.ndarray,
+    lam: np.ndarray,
+    feature: Feature,
+    offset_kcal: Any,
 ) -> Model:
     """Solve once, and keep what predictions need."""
+    X = np.asarray(positions_angstrom, dtype=float)
     C = covariance(data, sigma, lam)
     found = solved(C, data.y, data.P)
     n = len(data.q)
@@ -142,23 +150,23 @@ def model_of(
     offset = float(found.beta[0]) if len(found.beta) else float(offset_kcal or 0.0)
     noise = np.repeat(lam, [n, len(C) - n])
     norm2 = float(found.alpha @ (data.y - data.P @ found.beta) - noise @ found.alpha**2)
-    sd = np.sqrt(found.s2 * variance)
     return Model(
-        a,
-        w,
-        offset,
-        data,
-        found.L,
-        found.V,
-        found.M,
-        found.s2,
-        sigma,
-        lam,
-        feature,
-        atoms,
-        residual,
-        sd,
-        norm2,
+        a=a,
+        w=w,
+        offset_kcal=offset,
+        data=data,
+        L=found.L,
+        V=found.V,
+        M=found.M,
+        s2=found.s2,
+        sigma=sigma,
+        lam=lam,
+        feature=feature,
+        atoms=X.shape[1],
+        usual=pair_powers(X, power=-1).mean(0),
+        left_out_kcal=residual,
+        left_out_sd_kcal=np.sqrt(found.s2 * variance),
+        norm2=norm2,
     )
 
 
@@ -195,7 +203,7 @@ def doubt(model: Model, positions_angstrom: Any) -> Doubt:
     v = solve_triangular(model.L, K.T, lower=True)
     u = 1 - K @ model.V
     variance = itself - (v**2).sum(0) + (u * np.linalg.solve(model.M, u.T).T).sum(1)
-    sd = np.sqrt(np.maximum(variance, model.lam[0]) * model.s2)
+    sd = np.sqrt(np.maximum(variance, ROUNDING) * model.s2)
     limit = float(model.left_out_sd_kcal.max())
     return Doubt(sd, sd > limit, limit)
 
@@ -207,6 +215,7 @@ def _training(model: Model) -> Points:
 def _scaled(model: Model, positions: Any) -> tuple[np.ndarray, np.ndarray]:
     """The positions, checked, and z (m, p)."""
     X = _checks.frames(positions, a=model.atoms)
+    _checks.like_training(X, model.usual)
     return X, features(X, model.feature) / model.sigma[model.data.labels]
 
 

@@ -88,8 +88,7 @@ def learn(
         modes += [mode._replace(feature=choice.name) for mode in found]
     best, *others = sorted(modes, key=lambda mode: mode.value)
     kind = next(choice for choice in observations if choice.name == best.feature)
-    atoms = np.asarray(positions_angstrom).shape[1]
-    model = model_of(observations[kind], best.sigma, best.lam, kind, atoms, offset_kcal)
+    model = model_of(positions_angstrom, observations[kind], best.sigma, best.lam, kind, offset_kcal)
     return Learnt(model, (best, *others))
 
 

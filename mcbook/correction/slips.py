@@ -1,8 +1,8 @@
 """Gradients that are not the slopes of their energies, found before anything is learnt.
 
-Problem    a sign, a unit or a turned frame in the training data makes a model that is wrong everywhere, quietly
-Rule       between near geometries E_j - E_i = ½ (g_i + g_j)·(q_j - q_i) up to third order, in any coordinates;
-           the slope of the left side against the right one must be 1.  Other factors have names
+Problem    a sign, a unit or a turned frame in the training data makes a model that is quietly wrong
+Rule       between near geometries E_j - E_i = ½ (g_i + g_j)·(q_j - q_i) up to third order, whatever the coordinates
+           are; the slope of the left side against the right one must be 1.  Other factors have names
 Frame      the gradient of a function of distances has no net force and no torque; what is left of it outside
            the rows of ∂q/∂X belongs to another frame, or another order of atoms
 Symbols    q (n, p), J (n, p, 3a), V (n, 3a, s), y (n,), G (n, 3a) as in `features`

@@ -2,8 +2,8 @@
 
 Problem    near a minimum E ≈ E0 + ½⟨x, H x⟩: which frequencies do the atoms swing with?
 Equation   M ẍ = -H x;  with y = M^½x:  ÿ = -A y,  A = M^-½ H M^-½,  and the frequencies are √eig(A)
-Project    six directions of A cost no energy, three shifts and three turns; P = I - D Dᵀ takes them out, D (3a, 6)
-           orthonormal columns M^½ times the shifts and turns (five for a linear molecule)
+Project    six directions of A cost no energy, three shifts and three turns (two for a linear molecule): M^½
+           times them spans D (3a, 6), and A is looked at in the orthogonal complement
 Minimum    Newton steps -H⁺∇E within the rest, H⁺ the inverse there
 References wilson1955
 Symbols    X (a, 3) in Å, H (a, 3, a, 3) in kcal/mol/Å², masses (a,) in u; frequencies in cm⁻¹
@@ -83,11 +83,11 @@ def minimise(
 ) -> Minimum:
     """Newton's method from a geometry (a, 3); steps of at most `longest` Å; done when ‖∇E‖ < tol kcal/mol/Å.
 
-    Not arriving is reported, not raised.  Raises ValueError for a surface without a Hessian, or bad positions.
+    Not arriving is reported.  Raises ValueError for a surface without a Hessian, or bad positions.
     """
     if surface.hessian is None:
         raise ValueError(
-            "minimise needs a surface with a Hessian; give compose a base and a regressor with one."
+            "minimise needs a surface with a Hessian: the base and the regressor must each have one."
         )
     X = _checks.frames(np.asarray(positions_angstrom)[None])[0]
     for steps in range(max_steps + 1):

@@ -208,9 +208,7 @@ AMMONIA = Dataset(
     note="Energies and gradients by PySCF, cc-pVDZ.",
 )
 
-_WATER102_COPY = (
-    "https://raw.githubusercontent.com/MihailBogojeski/ml-dft/5e990188912da26c7737db2762bc16d54691e067/water_102/"
-)
+_WATER102_COPY = "https://raw.githubusercontent.com/MihailBogojeski/ml-dft/5e990188912da26c7737db2762bc16d54691e067/water_102/"
 WATER102 = Dataset(
     name="water102",
     title="Water: 102 geometries, PBE and CCSD(T), of a published study",
@@ -245,7 +243,8 @@ WATER102 = Dataset(
 )
 
 DATASETS: dict[str, Dataset] = {
-    row.name: row for row in (VOICES, ROOMS, MOLECULES, WATER, AMMONIA, SPEECH, FETAL_ECG, SPLICE, QM7, WATER102)
+    row.name: row
+    for row in (VOICES, ROOMS, MOLECULES, WATER, AMMONIA, SPEECH, FETAL_ECG, SPLICE, QM7, WATER102)
 }
 
 
