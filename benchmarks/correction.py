@@ -259,7 +259,7 @@ def smoothness(draws: int, size: int = 160) -> dict:
             for base in BASES:
                 energy, _ = base_of(water, base, basis)
                 y = (water.levels[f"ccsd_t_{basis}"].energy_kcal - energy)[train]
-                for width in (2.0, 3.0, 4.0):
+                for width in (1.0, 2.0, 4.0):
                     norm2 = correction.fit(
                         water.positions_angstrom[train],
                         energy_kcal=y,
@@ -293,8 +293,8 @@ def doubt(draws: int) -> dict:
         pooled = np.abs(np.concatenate(z))
         found[str(size)] = {
             "rms": float(np.sqrt((pooled**2).mean())),
-            "median over 0.674": float(np.median(pooled) / 0.6745),
-            "within 1.96": float((pooled < 1.96).mean()),
+            "median in units of its own": float(np.median(pooled) / 0.6745),
+            "within the 95 % interval": float((pooled < 1.96).mean()),
             "test geometries flagged": summary(flagged),
             "stretched geometries flagged": summary(caught),
         }

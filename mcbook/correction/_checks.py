@@ -8,7 +8,7 @@ from mcbook._pairs import pair_permutations, pair_powers
 from mcbook.correction.units import BOHR_ANGSTROM
 
 NEAREST_ANGSTROM = (0.4, 1.6)  # the closest two atoms lie between
-SLIP = 0.1  # the typical molecule's mean logarithm may be this far from a unit's
+SLIP, SCATTER = 0.1, 0.35  # of log distances about a unit's factor: their mean, and each of them
 
 
 def frames(positions: Any, name: str = "positions_angstrom", *, a: int | None = None) -> np.ndarray:
@@ -38,13 +38,12 @@ def in_angstrom(R: np.ndarray, name: str = "positions_angstrom") -> None:
 
 
 def like_training(R: np.ndarray, usual: np.ndarray, name: str = "positions_angstrom") -> None:
-    """Raises ValueError where all distances are the training set's (p,) times 1.89: bohr, not a stretch."""
-    ratio = np.log(pair_powers(R, power=-1) / usual).mean(axis=1)
-    for factor, why in (
-        (1 / BOHR_ANGSTROM, "bohr? multiply by 0.529177"),
-        (0.1, "nanometres? multiply by 10"),
-    ):
-        if np.median(np.abs(ratio - np.log(factor))) < SLIP:
+    """Raises ValueError where every distance is about 1.89 times the training set's (p,): bohr, no stretch."""
+    ratio = np.log(pair_powers(R, power=-1) / usual)
+    for factor, why in ((1 / BOHR_ANGSTROM, "bohr? multiply by 0.529177"), (0.1, "nanometres? multiply by 10")):
+        off = ratio - np.log(factor)
+        slipped = (np.abs(off.mean(axis=1)) < SLIP) & (np.abs(off).max(axis=1) < SCATTER)
+        if slipped.mean() > 0.5:
             raise ValueError(f"{name} are about {factor:.2f} times those trained on; in {why}.")
 
 

@@ -5,6 +5,7 @@ tested functions, and handed over as arrays. (Kernel ridge regression by hand so
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
@@ -14,12 +15,15 @@ from mcbook.widgets.walk import GradientWalk
 
 __all__ = [
     "AnswerBox",
+    "CheapTheory",
+    "Corrected",
     "GradientMemory",
     "GradientWalk",
     "Mutants",
     "MutateByHand",
     "Relatives",
     "RidgeByHand",
+    "SurfaceSweep",
     "Sweep",
     "UnmixByHand",
     "bonds",
