@@ -1,4 +1,4 @@
-"""What the tests of the chapter on corrections share: a made-up molecule, and a kernel that JAX differentiates."""
+"""What the tests on corrections share: a made-up molecule, and a kernel that JAX differentiates."""
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ def toy():
 
 
 def kernel_jax(x, z, sigma, feature="log"):
-    """k(x, z) of two geometries, symmetrised: straight from the definition, one pair of atoms after the other."""
+    """k(x, z) of two geometries, symmetrised: from the definition, one pair of atoms after the other."""
 
     def pairs(y):
         r = jnp.stack([jnp.sqrt(((y[i] - y[j]) ** 2).sum()) for i, j in ((0, 1), (0, 2), (1, 2))])

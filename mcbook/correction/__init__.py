@@ -2,8 +2,8 @@
 
 Problem    E_comp = E_base + f̂, where f̂ learns target minus base from few geometries
 Modules    compose (the sum, any base and any regressor), process (a Gaussian process on the pairs of a
-           molecule: energies, gradients, Hessians, doubt), search (its widths by evidence), evidence, kernel, features,
-           slips (units and signs in the training data), vibrations (minima, frequencies), units
+           molecule: energies, gradients, Hessians, doubt), search (its widths by evidence), evidence, kernel,
+           features, slips (units and signs in the training data), vibrations (minima, frequencies), units
 Page       book/understanding/correction
 """
 

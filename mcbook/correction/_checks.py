@@ -38,9 +38,12 @@ def in_angstrom(R: np.ndarray, name: str = "positions_angstrom") -> None:
 
 
 def like_training(R: np.ndarray, usual: np.ndarray, name: str = "positions_angstrom") -> None:
-    """Raises ValueError where every distance is about 1.89 times the training set's (p,): bohr, no stretch."""
+    """Raises ValueError where every distance is about 1.89 times the training set's (p,): bohr."""
     ratio = np.log(pair_powers(R, power=-1) / usual)
-    for factor, why in ((1 / BOHR_ANGSTROM, "bohr? multiply by 0.529177"), (0.1, "nanometres? multiply by 10")):
+    for factor, why in (
+        (1 / BOHR_ANGSTROM, "bohr? multiply by 0.529177"),
+        (0.1, "nanometres? multiply by 10"),
+    ):
         off = ratio - np.log(factor)
         slipped = (np.abs(off.mean(axis=1)) < SLIP) & (np.abs(off).max(axis=1) < SCATTER)
         if slipped.mean() > 0.5:

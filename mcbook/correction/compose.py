@@ -19,6 +19,7 @@ from mcbook.correction import _checks, process
 from mcbook.correction.units import BOHR_ANGSTROM, GRADIENT_KCAL, HARTREE_KCAL, HESSIAN_KCAL
 
 Array = Any
+Function = Callable[[Any], Any]
 SAME_ANGSTROM = 1e-9
 
 
@@ -29,9 +30,9 @@ class Surface(NamedTuple):
     where nobody wrote it.
     """
 
-    energy: Callable[[Any], Any]
-    gradient: Callable[[Any], Any]
-    hessian: Callable[[Any], Any] | None = None
+    energy: Function
+    gradient: Function
+    hessian: Function | None = None
 
 
 def correction(model: process.Model) -> Surface:
@@ -47,13 +48,15 @@ def compose(base: Surface, learnt: Surface | process.Model) -> Surface:
     learnt: a `Model`, or any surface of somebody else's making.
     """
     f = correction(learnt) if isinstance(learnt, process.Model) else learnt
-    return Surface(
-        lambda X: _sum(base.energy(X), f.energy(X), "energy"),
-        lambda X: _sum(base.gradient(X), f.gradient(X), "gradient"),
-        None
-        if base.hessian is None or f.hessian is None
-        else lambda X: _sum(base.hessian(X), f.hessian(X), "hessian"),
-    )
+
+    def added(what: str, first: Function, second: Function) -> Function:
+        return lambda X: _sum(first(X), second(X), what)
+
+    both = None
+    if base.hessian is not None and f.hessian is not None:
+        both = added("hessian", base.hessian, f.hessian)
+    energy = added("energy", base.energy, f.energy)
+    return Surface(energy, added("gradient", base.gradient, f.gradient), both)
 
 
 def forces(surface: Surface, positions_angstrom: Any) -> np.ndarray:

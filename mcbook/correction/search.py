@@ -4,7 +4,9 @@ Problem    maximise p(y | theta), theta = log (sigma_1 … sigma_c, lam_E, lam_G
 Solver     L-BFGS-B with the closed-form gradient of `evidence`, within bounds; the best of the starts
 Why many   the evidence of a few points has several modes, which predict differently; all are reported.
            Features are compared in the same currency, p(y): the likeliest is taken
-References rasmussen2006 (chapter 5), byrd1995
+Calibrate  widths that fit few points are too sure of themselves.  Folds that were not seen, widths and all,
+           give standardised errors; their 95 % quantile over 1.96 is the factor that s takes
+References rasmussen2006 (chapter 5), byrd1995, vovk2005
 Symbols    as in `evidence`
 """
 
@@ -17,17 +19,18 @@ from scipy.optimize import minimize
 from mcbook.correction import _checks
 from mcbook.correction.evidence import Observations, judge
 from mcbook.correction.features import Feature, named_feature
-from mcbook.correction.process import Model, model_of, observe
+from mcbook.correction.process import Model, doubt, energy, model_of, observe
 
 STARTS = (1.5, 5.0)  # widths, in standard deviations of the features
 LAM_BOUNDS = (1e-12, 1e-8)  # computed energies carry rounding, not noise
 USUAL = ("log", "distance")
 RANGE = (0.1, 300.0)  # of the widths, in the same
 FAILED = 1e10
+COVERED, WITHIN = 0.95, 1.96
 
 
 class Mode(NamedTuple):
-    """Where one start ended: feature, widths, noise, -log p(y) in nats, whether the search says it arrived."""
+    """Where one start ended: feature, widths, noise, -log p(y) in nats, whether it says it arrived."""
 
     feature: str
     sigma: np.ndarray
@@ -38,10 +41,11 @@ class Mode(NamedTuple):
 
 
 class Learnt(NamedTuple):
-    """The model at the best mode, and all the modes, best first."""
+    """The model at the best mode, all the modes, best first, and the factor that its doubts were given."""
 
     model: Model
     modes: tuple[Mode, ...]
+    calibration: float  # 1 without folds
 
     @property
     def converged(self) -> bool:
@@ -60,12 +64,14 @@ def learn(
     starts: Sequence[float] = STARTS,
     lam_bounds: tuple[float, float] = LAM_BOUNDS,
     max_iter: int = 60,
+    folds: int = 0,
 ) -> Learnt:
     """Widths, noise and feature by maximal evidence, then the fit.
 
     feature: one, or several to choose from.  starts: widths to start from, in standard deviations of the
-    features.  lam_bounds: raise the upper one for noisy energies.  Arguments and ValueErrors else as
-    `process.observe`; and fewer than 3 geometries.
+    features.  lam_bounds: raise the upper one for noisy energies.  folds: 2 or more calibrate the doubts, at
+    the price of as many further searches; geometry i is in fold i mod folds.
+    Arguments and ValueErrors else as `process.observe`; and fewer than 3 geometries, in a fold's rest, too.
     """
     choices = [feature] if isinstance(feature, str | Feature) else list(feature)
     if not choices or not len(starts):
@@ -89,7 +95,40 @@ def learn(
     best, *others = sorted(modes, key=lambda mode: mode.value)
     kind = next(choice for choice in observations if choice.name == best.feature)
     model = model_of(positions_angstrom, observations[kind], best.sigma, best.lam, kind, offset_kcal)
-    return Learnt(model, (best, *others))
+    if not folds:
+        return Learnt(model, (best, *others), 1.0)
+    factor = _calibration(
+        np.asarray(positions_angstrom, dtype=float),
+        np.asarray(energy_kcal, dtype=float),
+        None if gradient_kcal_angstrom is None else np.asarray(gradient_kcal_angstrom, dtype=float),
+        folds,
+        symmetries=symmetries,
+        feature=choices,
+        offset_kcal=offset_kcal,
+        starts=starts,
+        lam_bounds=lam_bounds,
+        max_iter=max_iter,
+    )
+    return Learnt(rescaled(model, factor), (best, *others), factor)
+
+
+def _calibration(X: np.ndarray, y: np.ndarray, G: np.ndarray | None, folds: int, **settings: Any) -> float:
+    """The 95 % quantile of |error|/sd over folds never seen, over the normal distribution's 1.96."""
+    if not 2 <= folds <= len(X):
+        raise ValueError(f"folds must be 0, or from 2 to the {len(X)} geometries; got {folds}.")
+    fold, scores = np.arange(len(X)) % folds, np.empty(len(X))
+    for k in range(folds):
+        rest, out = fold != k, fold == k
+        slopes = None if G is None else G[rest]
+        found = learn(X[rest], energy_kcal=y[rest], gradient_kcal_angstrom=slopes, **settings).model
+        scores[out] = np.abs(energy(found, X[out]) - y[out]) / doubt(found, X[out]).sd_kcal
+    rank = min(len(scores), int(np.ceil(COVERED * (len(scores) + 1))))
+    return float(np.sort(scores)[rank - 1]) / WITHIN
+
+
+def rescaled(model: Model, factor: float) -> Model:
+    """The same function with doubts `factor` times as large."""
+    return model._replace(s2=model.s2 * factor**2, left_out_sd_kcal=model.left_out_sd_kcal * factor)
 
 
 def tune(

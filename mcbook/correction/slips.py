@@ -1,8 +1,8 @@
 """Gradients that are not the slopes of their energies, found before anything is learnt.
 
 Problem    a sign, a unit or a turned frame in the training data makes a model that is quietly wrong
-Rule       between near geometries E_j - E_i = ½ (g_i + g_j)·(q_j - q_i) up to third order, whatever the coordinates
-           are; the slope of the left side against the right one must be 1.  Other factors have names
+Rule       between near geometries E_j - E_i = ½ (g_i + g_j)·(q_j - q_i) up to third order in the step; the
+           slope of the left side against the right one must be 1.  Other factors have names
 Frame      the gradient of a function of distances has no net force and no torque; what is left of it outside
            the rows of ∂q/∂X belongs to another frame, or another order of atoms
 Symbols    q (n, p), J (n, p, 3a), V (n, 3a, s), y (n,), G (n, 3a) as in `features`
@@ -17,7 +17,8 @@ from mcbook.correction.units import BOHR_ANGSTROM, GRADIENT_KCAL, HARTREE_KCAL
 
 Array = Any
 FOREIGN = 1e-2  # of a gradient's length may lie outside the rows of J; a DFT grid makes 1e-6
-CLEAR = 0.8  # share of the energies' variance that the slopes explain, before a factor is believed
+CLEAR, NEAR, ENOUGH = 0.9, 0.15, 8  # a factor is believed when the slopes explain that share of the steps'
+# variance, when it lies that close to one with a name, and from so many geometries on
 FACTORS = {
     "1": 1.0,
     "bohr instead of Å in the gradients (divide them by 0.529177)": 1 / BOHR_ANGSTROM,
@@ -60,10 +61,10 @@ def refuse_slips(
         )
     g = np.einsum("ncp,nc->np", np.linalg.pinv(J), G)
     t, explained = slope_ratio(q, g, y)
-    if len(q) < 4 or explained < CLEAR:
+    if len(q) < ENOUGH or explained < CLEAR:
         return
     name = min(FACTORS, key=lambda name: abs(np.log(abs(t) / FACTORS[name])))
-    if t < 0 or name != "1":
+    if t < 0 or (name != "1" and abs(np.log(t / FACTORS[name])) < NEAR):
         found = "forces instead of gradients? turn their sign" if t < 0 else name
         raise ValueError(
             f"the energies rise {t:.4g} times as fast as the gradients say, expected 1 (kcal/mol and "

@@ -70,8 +70,7 @@ QUESTIONS: dict[str, Question] = {
                 (g2 + 2 * g1) * np.outer(u, u) / (u @ u) ** 2 - g1 * np.eye(3) / (u @ u)
             ),
             "it is that of g(‖u‖), not of g(log ‖u‖)": lambda u, g1, g2: (
-                g2 * np.outer(u, u) / (u @ u)
-                + g1 / np.sqrt(u @ u) * (np.eye(3) - np.outer(u, u) / (u @ u))
+                g2 * np.outer(u, u) / (u @ u) + g1 / np.sqrt(u @ u) * (np.eye(3) - np.outer(u, u) / (u @ u))
             ),
         },
         inputs=lambda rng: (0.8 + rng.random(3), *rng.normal(size=2)),

@@ -25,7 +25,14 @@ def clouds(x: Any, values: Mapping[str, Any], *, xlabel: str, ylabel: str) -> Fi
             if up.shape != across.shape or not np.isfinite(up).all():
                 raise ValueError(f"clouds expects finite values {across.shape} for {name!r}, got {up.shape}.")
             ax.plot(
-                across, up, MARKERS[k], color=COLOURS[k], label=name, markersize=3, alpha=0.75, linestyle="none"
+                across,
+                up,
+                MARKERS[k],
+                color=COLOURS[k],
+                label=name,
+                markersize=3,
+                alpha=0.75,
+                linestyle="none",
             )
         ax.set(xlabel=xlabel, ylabel=ylabel)
         fig.legend(loc="outside upper left", ncols=len(values), markerscale=2)

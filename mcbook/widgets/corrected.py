@@ -36,7 +36,7 @@ class CheapTheory(NamedTuple):
 
 
 class Corrected(anywidget.AnyWidget):
-    """Choose how many geometries are learnt; watch the direct surface and the composite close in on the truth.
+    """Choose how many geometries are learnt; watch the direct surface and the composite close in.
 
     Parameters
         sizes      s numbers of geometries, rising
