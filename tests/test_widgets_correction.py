@@ -131,13 +131,13 @@ def test_arrows_point_along_the_forces_and_errors_shrink(opened):
         )
 
     size = np.linalg.norm(10 * GEOMETRIES[0], axis=1)
-    np.testing.assert_allclose(lengths("truth"), 0.4 * size, atol=0.2)
-    np.testing.assert_allclose(lengths("w2"), 0.4 * 1.04 * size, atol=0.2)
+    np.testing.assert_allclose(lengths("truth"), 0.5 * size, atol=0.2)
+    np.testing.assert_allclose(lengths("w2"), 0.5 * 1.04 * size, atol=0.2)
     opened.get_by_role("radio", name="errors, 10 times").check()
     assert max(lengths("truth")) == 0
-    np.testing.assert_allclose(lengths("w2"), 4 * 0.04 * size, atol=0.2)
+    np.testing.assert_allclose(lengths("w2"), 5 * 0.04 * size, atol=0.2)
     opened.get_by_role("slider", name="Which molecule is shown").fill("1")
-    np.testing.assert_allclose(lengths("w2"), 4 * 0.04 * np.linalg.norm(10 * GEOMETRIES[1], axis=1), atol=0.2)
+    np.testing.assert_allclose(lengths("w2"), 5 * 0.04 * np.linalg.norm(10 * GEOMETRIES[1], axis=1), atol=0.2)
 
 
 @pytest.mark.browser

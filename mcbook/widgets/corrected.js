@@ -31,8 +31,8 @@ function errorPanel(angles) {
 
 // Arrows on the atoms; z points up.
 function forcePanel({ elements, coords, bonds }) {
-  const kinds = ["truth", "w2", "w1"], unit = 72, at = ([y, z]) => [W / 2 + unit * y, 105 - unit * z];
-  const sticks = bonds.map(() => svg("line", { class: "bond", "stroke-width": 7 })), balls = elements.map((e) => svg("g", { class: `atom atom-${e}` }, svg("circle", { r: e === "H" ? 9 : 14 })));
+  const kinds = ["truth", "w2", "w1"], unit = 105, at = ([y, z]) => [W / 2 + unit * y, 115 - unit * z];
+  const sticks = bonds.map(() => svg("line", { class: "bond", "stroke-width": 7 })), balls = elements.map((e) => svg("g", { class: `atom atom-${e}` }, svg("circle", { r: e === "H" ? 11 : 17 })));
   const arrows = kinds.map((kind) => elements.map(() => svg("path", { class: `arrow ${kind}` })));
   const figure = panel("Forces on the atoms", "", "The molecule with an arrow for the force on each atom: wide and grey for CCSD(T), dashed and red for the cheap theory, blue for the composite.", ...sticks, ...balls, ...arrows.flat());
   const head = ([x, y], [dx, dy]) => {
@@ -73,7 +73,7 @@ function render({ model, el }) {
     drawCut([truth.cut, cheap.cut, direct.cut[s], both.cut[s]], Math.max(...truth.cut));
     drawGap(truth.cut, direct.cut[s], both.cut[s]);
     const [F, Fcheap, Fboth] = [truth.forces[g], cheap.forces[g], both.forces[s][g]];
-    drawArrows(g, errors ? [null, less(Fcheap, F), less(Fboth, F)] : [F, Fcheap, Fboth], errors ? 4 : 0.4);
+    drawArrows(g, errors ? [null, less(Fcheap, F), less(Fboth, F)] : [F, Fcheap, Fboth], errors ? 5 : 0.5);
     arrows.querySelector("small").textContent = errors ? "what is missing to CCSD(T), ten times as long" : "CCSD(T) wide, the cheap theory dashed, composite blue";
     shownN.textContent = sizes[s]; shownG.textContent = `${g + 1} of ${molecules.coords.length}`;
     [direct.energy[s], both.energy[s], direct.force[s], both.force[s]].forEach((v, k) => { numbers[k].textContent = few(v) + (k < 2 ? " kcal/mol" : " kcal/mol/Å"); });
