@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import machine, record, versions
-from benchmarks.correction import draw_of, summary, taught
+from benchmarks.correction import draw_of, recorded, summary, taught
 from mcbook import correction, data
 
 BASES = ("direct", "hf", "pbe")
@@ -76,10 +77,11 @@ def nothing() -> correction.Surface:
     )
 
 
-def frequencies(draws: int) -> dict:
-    water, found = data.water(), {}
+def frequencies(draws: int, bases: Sequence[str]) -> dict:
+    water, found = data.water(), recorded("frequencies")
     masses = correction.masses_of(water.symbols)
-    for basis, minimum in water.minima.items():
+    for basis in bases:
+        minimum = water.minima[basis]
         own = {
             method: correction.harmonic(minimum.positions_angstrom, H, masses=masses).wavenumbers
             for method, H in minimum.hessian.items()
@@ -93,7 +95,7 @@ def frequencies(draws: int) -> dict:
                 rows["own"][base] = wavenumbers(end, masses)
             rows[base] = {
                 str(size): at_minimum(water, base, basis, size, draws, surface, own["ccsd_t"])
-                for size in (40, 80, 160)
+                for size in (80, 160)
             }
             print(basis, base, {k: v["mean gap"]["mean"] for k, v in rows[base].items()}, flush=True)
         found[basis] = rows
@@ -140,9 +142,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {"frequencies": (frequencies, 5), "forces": (forces, 2)}
+    sections: dict[str, tuple[Callable, int]] = {
+        "frequencies": (lambda draws: frequencies(draws, args.basis), 5),
+        "forces": (forces, 2),
+    }
     parser.add_argument("--only", choices=sections)
     parser.add_argument("--draws", type=int, default=None)
+    parser.add_argument("--basis", nargs="+", choices=("dz", "tz"), default=["dz", "tz"])
     args = parser.parse_args()
     for name, (section, usual) in sections.items():
         if args.only in (None, name):

@@ -73,54 +73,46 @@ def learn(
     the price of as many further searches; geometry i is in fold i mod folds.
     Arguments and ValueErrors else as `process.observe`; and fewer than 3 geometries, in a fold's rest, too.
     """
+    known = {
+        "energy_kcal": energy_kcal,
+        "gradient_kcal_angstrom": gradient_kcal_angstrom,
+        "symmetries": symmetries,
+        "offset_kcal": offset_kcal,
+    }
+    settings = {"starts": starts, "lam_bounds": lam_bounds, "max_iter": max_iter}
     choices = [feature] if isinstance(feature, str | Feature) else list(feature)
-    if not choices or not len(starts):
+    seen = {kind: observe(positions_angstrom, feature=kind, **known) for kind in map(named_feature, choices)}
+    modes = _modes(seen, settings)
+    kind = next(kind for kind in seen if kind.name == modes[0].feature)
+    model = model_of(positions_angstrom, seen[kind], modes[0].sigma, modes[0].lam, kind, offset_kcal)
+    factor = 1.0
+    if folds:
+        factor = _calibration(np.asarray(positions_angstrom), known, folds, feature=choices, **settings)
+    return Learnt(rescaled(model, factor), modes, factor)
+
+
+def _modes(seen: dict[Feature, Observations], settings: dict[str, Any]) -> tuple[Mode, ...]:
+    """Where all starts of all features ended, best first."""
+    if not seen or not len(settings["starts"]):
         raise ValueError("learn needs one feature and one start or more.")
-    observations = {}
-    for choice in map(named_feature, choices):
-        observations[choice] = observe(
-            positions_angstrom,
-            energy_kcal=energy_kcal,
-            gradient_kcal_angstrom=gradient_kcal_angstrom,
-            symmetries=symmetries,
-            feature=choice,
-            offset_kcal=offset_kcal,
-        )
     modes = []
-    for choice, data in observations.items():
+    for kind, data in seen.items():
         if len(data.q) < 3:
             raise ValueError(f"learn needs 3 geometries or more, got {len(data.q)}; `fit` takes fewer.")
-        found = tune(data, starts=starts, lam_bounds=lam_bounds, max_iter=max_iter)
-        modes += [mode._replace(feature=choice.name) for mode in found]
-    best, *others = sorted(modes, key=lambda mode: mode.value)
-    kind = next(choice for choice in observations if choice.name == best.feature)
-    model = model_of(positions_angstrom, observations[kind], best.sigma, best.lam, kind, offset_kcal)
-    if not folds:
-        return Learnt(model, (best, *others), 1.0)
-    factor = _calibration(
-        np.asarray(positions_angstrom, dtype=float),
-        np.asarray(energy_kcal, dtype=float),
-        None if gradient_kcal_angstrom is None else np.asarray(gradient_kcal_angstrom, dtype=float),
-        folds,
-        symmetries=symmetries,
-        feature=choices,
-        offset_kcal=offset_kcal,
-        starts=starts,
-        lam_bounds=lam_bounds,
-        max_iter=max_iter,
-    )
-    return Learnt(rescaled(model, factor), (best, *others), factor)
+        modes += [mode._replace(feature=kind.name) for mode in tune(data, **settings)]
+    return tuple(sorted(modes, key=lambda mode: mode.value))
 
 
-def _calibration(X: np.ndarray, y: np.ndarray, G: np.ndarray | None, folds: int, **settings: Any) -> float:
+def _calibration(X: np.ndarray, known: dict[str, Any], folds: int, **settings: Any) -> float:
     """The 95 % quantile of |error|/sd over folds never seen, over the normal distribution's 1.96."""
     if not 2 <= folds <= len(X):
         raise ValueError(f"folds must be 0, or from 2 to the {len(X)} geometries; got {folds}.")
+    y, G = np.asarray(known["energy_kcal"]), known["gradient_kcal_angstrom"]
     fold, scores = np.arange(len(X)) % folds, np.empty(len(X))
     for k in range(folds):
         rest, out = fold != k, fold == k
-        slopes = None if G is None else G[rest]
-        found = learn(X[rest], energy_kcal=y[rest], gradient_kcal_angstrom=slopes, **settings).model
+        part = {"energy_kcal": y[rest], "gradient_kcal_angstrom": None if G is None else np.asarray(G)[rest]}
+        found = learn(X[rest], **(known | part), **settings).model
         scores[out] = np.abs(energy(found, X[out]) - y[out]) / doubt(found, X[out]).sd_kcal
     rank = min(len(scores), int(np.ceil(COVERED * (len(scores) + 1))))
     return float(np.sort(scores)[rank - 1]) / WITHIN
