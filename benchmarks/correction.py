@@ -322,7 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {
+    sections: dict[str, Callable[[int], dict]] = {
         "water102": water102,
         "curves": lambda draws: curves(draws, args.basis),
         "gradients": with_gradients,

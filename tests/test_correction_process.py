@@ -313,6 +313,33 @@ def test_folds_give_the_doubts_their_scale(rng):
         correction.learn(X, folds=31, **settings)
 
 
+def test_like_atoms_are_all_permutations_of_a_kind():
+    assert correction.like_atoms("OHH").tolist() == [[0, 1, 2], [0, 2, 1]]
+    ammonia = correction.like_atoms("NHHH")
+    assert len(ammonia) == 6
+    assert (ammonia[:, 0] == 0).all()
+    assert correction.like_atoms([1, 8, 1]).tolist() == [[0, 1, 2], [2, 1, 0]]
+    with pytest.raises(ValueError, match="5040 permutations of like atoms are more than 720"):
+        correction.like_atoms("CHHHHHHH")
+
+
+def test_two_atoms_are_a_molecule_too(rng):
+    """A Morse bond from five lengths and their slopes; its force constant is that of the textbook."""
+    r = np.linspace(0.8, 1.2, 5)
+    stretch = 1 - np.exp(-2 * (r - 1))
+    X = np.zeros((5, 2, 3))
+    X[:, 1, 2] = r
+    G = np.zeros((5, 2, 3))
+    G[:, 1, 2] = 400 * stretch * (1 - stretch)
+    G[:, 0] = -G[:, 1]
+    model = correction.fit(
+        X, energy_kcal=100 * stretch**2, gradient_kcal_angstrom=G, symmetries=[[0, 1], [1, 0]], sigma=0.5
+    )
+    H = correction.hessian(model, np.array([[[0.0, 0, 0], [0, 0, 1.0]]]))[0]
+    assert H[1, 2, 1, 2] == pytest.approx(800, rel=1e-2)
+    assert np.abs(H[1, :2, 1, :2]).max() < 1  # the slope over the length, zero at the minimum
+
+
 SPOILT = {
     "energy_kcal must be": {"energy_kcal": np.zeros(3)},
     "must have the positions' shape": {"gradient_kcal_angstrom": np.zeros((7, 3))},

@@ -88,11 +88,15 @@ def pull_gradient(
     X: Float[Array, "n a 3"], f_q: Float[Array, "n p"], feature: Feature
 ) -> Float[Array, "n a 3"]:
     """∇E = (∂q/∂X)ᵀ f_q: no net force and no torque, whatever f_q is."""
-    return np.einsum("npc,np->nc", feature_jacobian(X, feature), f_q).reshape(X.shape)
+    J = feature_jacobian(X, feature)
+    return np.einsum("npc,np->nc", J, f_q).reshape(X.shape)
 
 
 def pull_hessian(
-    X: Float[Array, "n a 3"], f_q: Float[Array, "n p"], f_qq: Float[Array, "n p p"], feature: Feature
+    X: Float[Array, "n a 3"],
+    f_q: Float[Array, "n p"],
+    f_qq: Float[Array, "n p p"],
+    feature: Feature,
 ) -> Float[Array, "n a 3 a 3"]:
     """∇²E = Jᵀ E_rr J + Σ_k (E_r)_k ∇²r_k."""
     r, J = pair_powers(X, power=-1), pair_jacobian(X, power=-1)
