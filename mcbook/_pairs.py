@@ -1,7 +1,7 @@
 """Pairs of atoms: powers of their distances with first and second derivatives, and the permutations of atoms.
 
 Problem    a molecule's energy depends on the positions X (a, 3) through the distances of its pairs only
-Features   x_p = r_p^-k for the pair p = (i, j), i < j, with r_p = ‖u‖, u = X_i - X_j;  k = 1: inverse distances
+Features   x_p = r_p^-k for the pair p = (i, j), i < j, r_p = ‖u‖, u = X_i - X_j;  k = -1: distances
 First      dx_p = w u·(dX_i - dX_j),  w = -k r^-(k+2)
 Second     d²x_p = (dX_i - dX_j)ᵀ(w I + w' u uᵀ)(dX_i - dX_j),  w' = k (k + 2) r^-(k+4)
 Symmetry   invariant under rotations, reflections and translations; permuting atoms permutes the pairs,
@@ -108,7 +108,7 @@ def _separations(X: Any) -> tuple[np.ndarray, np.ndarray]:
     return u, r
 
 
-def bond_graph(numbers: Int[Array, " a"], X: Float[Array, "n a 3"]) -> Bool[Array, "a a"]:
+def bond_graph(numbers: Any, X: Float[Array, "n a 3"]) -> Bool[Array, "a a"]:
     """Which atoms are bonded: their median distance (Å) is below 1.25 sums of covalent radii.
 
     Raises ValueError for an element without a radius in the table.
@@ -123,15 +123,13 @@ def bond_graph(numbers: Int[Array, " a"], X: Float[Array, "n a 3"]) -> Bool[Arra
     return bonded | bonded.T
 
 
-def molecular_permutations(
-    numbers: Int[Array, " a"], X: Float[Array, "n a 3"], *, most: int = 200
-) -> Int[Array, "g a"]:
+def molecular_permutations(numbers: Any, X: Float[Array, "n a 3"], *, most: int = 200) -> Int[Array, "g a"]:
     """The group of permutations that the molecule performs: methyl rotors, flips, … (g, a), identity first.
 
     Energy(X[perm]) = energy(X) holds for *every* permutation of like atoms; of use are those that lead back
     to shapes that the frames can visit: automorphisms of the bond graph which keep the handedness of all
-    centres with four neighbours, or reverse all of it, for distances do not tell a shape from its mirror image.
-    Ethanol: 6 (3 turns of the methyl, each with or without the mirror image), toluene and benzene 12, uracil 1.
+    centres with four neighbours, or reverse all of it: distances do not tell a shape from its mirror image.
+    Ethanol: 6 (3 turns of the methyl, each with or without the mirror), toluene and benzene 12, uracil 1.
     Raises ValueError for more than `most`, and for elements without a radius.
     """
     numbers = np.asarray(numbers)
@@ -144,7 +142,7 @@ def molecular_permutations(
             found.append(perm)
         if len(found) > most or k > MOST:
             raise ValueError(
-                f"more than {min(most, MOST)} permutations: pass the ones that matter by hand, or raise `most`."
+                f"more than {most} permutations, or {MOST} to look at: pass those that matter by hand."
             )
     return np.array(sorted(found, key=lambda perm: tuple(perm)))
 

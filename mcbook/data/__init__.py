@@ -11,9 +11,13 @@ MCBOOK_CACHE moves the cache.
 """
 
 from mcbook.data.catalogue import DATASETS, Dataset, RemoteFile
+from mcbook.data.ethanol import Ethanol, Frames, ethanol
 from mcbook.data.genes import Junctions, splice_junctions
 from mcbook.data.molecules import QM7, Molecule, SmallMolecules, qm7, small_molecules
+from mcbook.data.photographs import photograph
+from mcbook.data.proteins import Blat, blat
 from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
+from mcbook.data.revised_md17 import RMD17, rmd17
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
 from mcbook.data.surfaces import Level, Stationary, Surfaces, Water102, ammonia, water, water102
@@ -21,9 +25,13 @@ from mcbook.data.surfaces import Level, Stationary, Surfaces, Water102, ammonia,
 __all__ = [
     "DATASETS",
     "QM7",
+    "RMD17",
+    "Blat",
     "DataCorrupt",
     "DataMissing",
     "Dataset",
+    "Ethanol",
+    "Frames",
     "Junctions",
     "Level",
     "Molecule",
@@ -36,12 +44,16 @@ __all__ = [
     "Water102",
     "ammonia",
     "available",
+    "blat",
     "cache_dir",
     "embedded",
+    "ethanol",
     "fetal_ecg",
     "images_in_room",
     "load_npz",
+    "photograph",
     "qm7",
+    "rmd17",
     "rooms",
     "small_molecules",
     "speech",

@@ -147,6 +147,16 @@ MOLECULES = Dataset(
     note="GFN2-xTB geometries; PBE0/def2-SVP and GFN2-xTB atomisation energies, orbital energies, dipoles.",
 )
 
+ETHANOL = Dataset(
+    name="ethanol",
+    title="Ethanol in motion: 2500 frames, energies and forces",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_ethanol`.",
+    packaged=("ethanol.npz",),
+    note="Two trajectories at 500 K, labelled by GFN2-xTB (semi-empirical); 300 by PBE/def2-SVP too.",
+)
+
 _QM7_ENERGIES = RemoteFile(
     "hof_qm7.txt",
     "8cb3a029db10912f816b784bb3a996b2b07e3d543112a683a42ba61a99c7529a",
@@ -185,6 +195,104 @@ QM7 = Dataset(
     note=(
         "Not the labels of Rupp 2012 or Hansen 2013. The geometries come as one archive out of "
         "qml2 (pinned), which holds the tutorial's 7101 files."
+    ),
+)
+
+_HSU_COPY = (
+    "https://raw.githubusercontent.com/chloechsu/combining-evolutionary-and-assay-labelled-data/"
+    "fdaa5bba8ffbb8ab25de57736fed8f9126838ae3/"
+)
+BLAT = Dataset(
+    name="blat",
+    title="TEM-1 beta-lactamase: 4807 mutants measured, 8403 relatives",
+    licence="MIT (the copy); CC0",
+    home="https://doi.org/10.6078/D1K71B",
+    citation=(
+        "M. A. Stiffler, D. R. Hekstra, R. Ranganathan: Evolvability as a function of purifying selection in "
+        "TEM-1 beta-lactamase. Cell 160, 2015, 882-892. doi:10.1016/j.cell.2015.01.035; alignment and table "
+        "as prepared for C. Hsu, H. Nisonoff, C. Fannjiang, J. Listgarten: Learning protein fitness models "
+        "from evolutionary and assay-labeled data. Nature Biotechnology 40, 2022, 1114-1122. "
+        "doi:10.1038/s41587-021-01146-5"
+    ),
+    files=(
+        RemoteFile(
+            "BLAT_ECOLX_Ranganathan2015-2500.csv",
+            "1baec7d8e4a1856ba3fe79f07d9f68df6fd8334cbff0b072e3ba8275ec02a45c",
+            1379335,
+            _HSU_COPY + "data/BLAT_ECOLX_Ranganathan2015-2500/data.csv",
+        ),
+        RemoteFile(
+            "BLAT_ECOLX.a2m",
+            "68e0c67d86159e6e6363aa3131d6275634d9c7c80decba32cbf055a6a0218320",
+            2576325,
+            _HSU_COPY + "alignments/BLAT_ECOLX.a2m",
+        ),
+    ),
+    note="Growth in 2500 micrograms of ampicillin per millilitre; from a pinned copy on GitHub, unaltered.",
+)
+
+_RMD17_COPY = (
+    "https://raw.githubusercontent.com/andersx/rmd17-npz/4f6bb0a186822c90d47cd98b7a27991fe0b3173b/rmd17-npz/"
+)
+
+
+def _rmd17(molecule: str, size_bytes: int, train: str, test: str) -> Dataset:
+    """A molecule of revised MD17; ethanol, the one that the book uses, goes by the set's plain name."""
+    names = {part: f"rmd17_{molecule}_{part}_01.npz" for part in ("train", "test")}
+    return Dataset(
+        name="rmd17" if molecule == "ethanol" else f"rmd17_{molecule}",
+        title=f"Revised MD17, {molecule}: PBE energies and forces, split 01",
+        licence="CC0 1.0",
+        home="https://doi.org/10.6084/m9.figshare.12672038",
+        citation=(
+            "A. S. Christensen, O. A. von Lilienfeld: On the role of gradients for machine learning of "
+            "molecular energies and forces. Mach. Learn.: Sci. Technol. 1, 2020, 045018. "
+            "doi:10.1088/2632-2153/abba6f"
+        ),
+        files=(
+            RemoteFile(names["train"], train, size_bytes, _RMD17_COPY + names["train"]),
+            RemoteFile(names["test"], test, size_bytes, _RMD17_COPY + names["test"]),
+        ),
+        note="Unaltered, from a pinned copy on GitHub by one of the authors.",
+    )
+
+
+RMD17 = (
+    _rmd17(
+        "ethanol",
+        673791,
+        "096946747b8d9dcfa042b44f8debbd3da387dfe1586b659e3be789cc4927316a",
+        "c3594a0f93d5992e02f9eb671392fb2e5021b3fa4f902417886966d1e4f64e1e",
+    ),
+    _rmd17(
+        "malonaldehyde",
+        673791,
+        "95723385cdfd7f8446a84cdff607f14901e4c2b3949db7a965147dc5098d8ee1",
+        "147404574d4fe3204dea7eb3799426d264e36b7900012f27fd2d26a26832fdaf",
+    ),
+    _rmd17(
+        "uracil",
+        889794,
+        "e1d450430362e3bebdeea96b24501f5e56a5a8af1eb02d50cb763f48b51523cf",
+        "ceda757f7670d97080ec3c28dfb559aeb8ca54f49e7f0da0682fa1eb5ac00907",
+    ),
+    _rmd17(
+        "toluene",
+        1105797,
+        "24d0642f897a1da1fdc4dbdd0a9c2a7f6082dd88e02954b12896a45a7a5fbac7",
+        "8a658b9bf1b7a5c1abaa03846ee6302725e02bdcd2ab720ef94da0be55625faa",
+    ),
+    _rmd17(
+        "benzene",
+        889794,
+        "6e69deb5dc8663c2d2461cc50e522c74742acea7b4185da348fc08585a15cdc7",
+        "4aad4aa2f5ae6aa78d2d9f5da7cb285c97864cfbdf054b67de12a1429b249534",
+    ),
+    _rmd17(
+        "aspirin",
+        1537803,
+        "d460f0e43a1a9411b55cdcd9cdbeb9466ae62851ac91392516ab88e4ebc68143",
+        "a3c3b61e782d01e6dd649a126004903f7873e8e7ee5034135abfdb8873be711d",
     ),
 )
 
@@ -244,7 +352,10 @@ WATER102 = Dataset(
 
 DATASETS: dict[str, Dataset] = {
     row.name: row
-    for row in (VOICES, ROOMS, MOLECULES, WATER, AMMONIA, SPEECH, FETAL_ECG, SPLICE, QM7, WATER102)
+    for row in (
+        *(VOICES, ROOMS, MOLECULES, WATER, AMMONIA, ETHANOL),
+        *(SPEECH, FETAL_ECG, SPLICE, QM7, BLAT, *RMD17, WATER102),
+    )
 }
 
 

@@ -4,15 +4,16 @@
     python -m mcbook.data.make_surfaces SCRATCH [--processes 2]
 SCRATCH is a folder for one small file per calculation, so that a run that stops goes on where it was.
 
-Levels: Hartree-Fock; PBE (grid level 3; gradients with the response of the grid, so that they are the derivatives
-of the energies); CCSD(T) with frozen core and analytic gradients. Bases: cc-pVDZ and cc-pVTZ.
-    water    600 geometries, both bases; gradients everywhere, but of CCSD(T)/cc-pVTZ (a dozen seconds each)
-             at the first `TESTS` only, which are the test set
-    ammonia  420 geometries, cc-pVDZ
-Beside them, for each basis, water's own CCSD(T) minimum with the Hessians of all three levels there: of CCSD(T)
-by differences of its gradients, of the other two analytic.
+Levels: Hartree-Fock; PBE (grid level 3; gradients with the response of the grid, so that they are the
+derivatives of the energies); CCSD(T) with frozen core and analytic gradients. Bases: cc-pVDZ and cc-pVTZ.
+    water    600 geometries: all three in cc-pVDZ, Hartree-Fock and CCSD(T) in cc-pVTZ (PBE is there to be
+             cheap, and stays in the small basis); gradients everywhere, but of CCSD(T)/cc-pVTZ (a dozen
+             seconds each) at the first `TESTS` only, which are the test set
+    ammonia  420 geometries, all three in cc-pVDZ
+Beside them, for each basis, water's own CCSD(T) minimum with the Hessians of all three levels there: of
+CCSD(T) by differences of its gradients, of the other two analytic.
 Energies in Hartree, gradients in Hartree/bohr, Hessians in Hartree/bohr², positions in Å, rounded to 1e-6
-*before* anything is computed. About two hours of one core.
+*before* anything is computed. About an hour and a half of one core.
 
 Sources: PBE perdew1996; CCSD(T) raghavachari1989; the basis sets dunning1989.
 """
@@ -37,10 +38,10 @@ STEP_ANGSTROM = 0.005  # of the differences that make the CCSD(T) Hessian
 
 
 class Job(NamedTuple):
-    """One calculation: a method in a basis, at geometry `index` of a molecule."""
+    """One calculation: a method in a basis, at geometry `row` of a molecule."""
 
     molecule: str
-    index: int
+    row: int
     method: str
     basis: str
 
@@ -150,7 +151,9 @@ def minimum(basis: str) -> Float[np.ndarray, "3 3"]:
         slope = np.array(found["gradient"]) / bohr
         return found["energy"], np.array([np.sum(slope * along_r), np.sum(slope * along_angle)])
 
-    best = minimize(energy_and_gradient, [0.962, 1.03], jac=True, method="BFGS", options={"gtol": 1e-7})
+    stiff = np.diag([0.27, 2.0])  # about the inverse Hessian: without it the first step leaves the well
+    options = {"gtol": 1e-7, "hess_inv0": stiff}
+    best = minimize(energy_and_gradient, [0.962, 1.03], jac=True, method="BFGS", options=options)
     return water_positions(best.x[0], best.x[0], best.x[1] * 100)
 
 
@@ -188,18 +191,17 @@ def geometries(molecule: str) -> np.ndarray:
 
 
 def jobs() -> list[Job]:
-    """Everything, the cheap and the most wanted first."""
-    every: list[Job] = []
-    for molecule, count, basis in (
-        ("water", WATERS, "dz"),
-        ("ammonia", AMMONIAS, "dz"),
-        ("water", WATERS, "tz"),
-    ):
-        methods = ("hf", "pbe", "ccsd_t")
-        every += [Job(molecule, i, method, basis) for i in range(count) for method in methods]
-    return (
-        every[: 3 * WATERS] + [Job("water", 0, "reference", basis) for basis in BASES] + every[3 * WATERS :]
-    )
+    """Everything, the most wanted first."""
+
+    def series(molecule: str, count: int, methods: str, basis: str) -> list[Job]:
+        return [Job(molecule, i, method, basis) for i in range(count) for method in methods.split()]
+
+    return [
+        *series("water", WATERS, "hf pbe ccsd_t", "dz"),
+        *series("ammonia", AMMONIAS, "hf pbe ccsd_t", "dz"),
+        *series("water", WATERS, "hf ccsd_t", "tz"),
+        *(Job("water", 0, "reference", basis) for basis in BASES),
+    ]
 
 
 def compute(work: tuple[str, Job]) -> str:
@@ -211,9 +213,9 @@ def compute(work: tuple[str, Job]) -> str:
     if job.method == "reference":
         found = reference(job.basis)
     else:
-        here = built(job.molecule, geometries(job.molecule)[job.index], job.basis)
+        here = built(job.molecule, geometries(job.molecule)[job.row], job.basis)
         if job.method == "ccsd_t":
-            found = coupled_cluster(here, gradient=job.basis == "dz" or job.index < TESTS)
+            found = coupled_cluster(here, gradient=job.basis == "dz" or job.row < TESTS)
         else:
             found = base(here, job.method)
     part = path.with_suffix(".part")

@@ -14,6 +14,8 @@ from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
+from mcbook.plots.protein import protein_map
+from mcbook.plots.ridge import pictures, profiles, scales
 from mcbook.plots.svg import Figure, figure
 
 __all__ = [
@@ -31,7 +33,11 @@ __all__ = [
     "learning_curves",
     "matrix",
     "molecules",
+    "pictures",
+    "profiles",
+    "protein_map",
     "rasterise",
+    "scales",
     "scatter_pair",
     "sequence_logo",
     "spectrogram",

@@ -1,15 +1,19 @@
 """Interactive parts of the pages: one class each, live in Jupyter and at work on the static page as well.
 
 The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
-tested functions, and handed over as arrays. (Kernel ridge regression by hand solves its few points itself.)
+tested functions, and handed over as arrays. (Kernel ridge regression by hand and the string on springs solve
+their small systems themselves, and the molecule that is turned by hand evaluates its networks on the page.)
 """
 
 from mcbook.widgets.answer import AnswerBox
+from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
+from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
 
@@ -21,14 +25,19 @@ __all__ = [
     "GradientWalk",
     "Mutants",
     "MutateByHand",
+    "MutateProtein",
+    "OnSprings",
     "Relatives",
     "RidgeByHand",
+    "Scan",
     "SurfaceSweep",
     "Sweep",
+    "TurnMolecule",
     "UnmixByHand",
     "bonds",
     "principal",
     "rotation",
+    "scan_mutants",
     "single_mutants",
     "sweep",
 ]

@@ -63,7 +63,7 @@ class Relatives(anywidget.AnyWidget):
     """
 
     _esm = read_together("draw.js", "relatives.js")
-    _css = read_together("shared.css", "kernels.css")
+    _css = read_together("shared.css", "knobs.css", "kernels.css")
     molecules: Any = traitlets.List().tag(sync=True)
     kernels: Any = traitlets.List().tag(sync=True)
     kernel_names = traitlets.List(traitlets.Unicode()).tag(sync=True)

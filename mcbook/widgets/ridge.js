@@ -58,26 +58,6 @@ function eigenvalues(K) {
   return A.map((row, i) => Math.max(0, row[i])).sort((a, b) => b - a);
 }
 
-// Where a pointer is in a drawing's own units; `moved` is called while it is down.
-function drag(picture, down, moved) {
-  const at = (event) => {
-    const box = picture.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * W, ((event.clientY - box.top) / box.height) * H];
-  };
-  let held = false;
-  picture.addEventListener("pointerdown", (event) => {
-    held = down(...at(event));
-    if (held) { picture.setPointerCapture(event.pointerId); event.preventDefault(); }
-  });
-  picture.addEventListener("pointermove", (event) => { if (held) moved(...at(event)); });
-  ["pointerup", "pointercancel"].forEach((name) => picture.addEventListener(name, () => { held = false; }));
-}
-
-function axes(x, y, xs, ys, digits) {
-  return [...ys.flatMap((v) => [svg("path", { class: "grid", d: `M${PAD.left} ${y(v)}H${W - PAD.right}` }), svg("text", { text: signed(v, digits), x: PAD.left - 6, y: y(v) + 4, "text-anchor": "end" })]),
-    ...xs.map(([v, text]) => svg("text", { text, x: x(v), y: H - 16, "text-anchor": "middle" }))];
-}
-
 function fitPanel(n) {
   const x = scale(...SPAN, PAD.left, W - PAD.right), y = scale(-REACH, REACH, H - PAD.bottom, PAD.top), grid = [...Array(121).keys()].map((k) => SPAN[0] + (k * (SPAN[1] - SPAN[0])) / 120);
   const curve = svg("path", { class: "curve" }), without = svg("path", { class: "w2 without" }), stems = svg("path", { class: "stems" });
@@ -142,11 +122,6 @@ function shrinkPanel(n) {
     ...axes(x, y, [[0.5, 1], [n - 0.5, n]], [0, 0.5, 1], 1), ...bars);
   const draw = (K, lam) => eigenvalues(K).forEach((s, k) => { const share = s / (s + lam); place(bars[k], { y: y(share), height: y(0) - y(share) }); });
   return [figure, draw];
-}
-
-function labelled(text, attributes) {
-  const slider = html("input", { type: "range", ...attributes }), shown = html("output");
-  return [html("div", { class: "turn" }, html("span", { text }), slider, shown), slider, shown];
 }
 
 function render({ model, el }) {

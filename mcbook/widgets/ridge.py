@@ -29,8 +29,8 @@ class RidgeByHand(anywidget.AnyWidget):
     Raises ValueError for points outside the drawing, NaN, or a setting that the sliders cannot reach.
     """
 
-    _esm = read_together("draw.js", "ridge.js")
-    _css = read_together("shared.css", "kernels.css")
+    _esm = read_together("draw.js", "knobs.js", "ridge.js")
+    _css = read_together("shared.css", "knobs.css", "kernels.css")
     x = traitlets.List(traitlets.Float()).tag(sync=True)
     y = traitlets.List(traitlets.Float()).tag(sync=True)
     sigma = traitlets.Float(1.0).tag(sync=True)
