@@ -20,6 +20,7 @@ from mcbook.data.recordings import Recording, fetal_ecg, speech, voices
 from mcbook.data.revised_md17 import RMD17, rmd17
 from mcbook.data.room_responses import Room, images_in_room, rooms
 from mcbook.data.store import DataCorrupt, DataMissing, available, cache_dir, embedded, load_npz
+from mcbook.data.surfaces import Level, Stationary, Surfaces, Water102, ammonia, water, water102
 
 __all__ = [
     "DATASETS",
@@ -32,11 +33,16 @@ __all__ = [
     "Ethanol",
     "Frames",
     "Junctions",
+    "Level",
     "Molecule",
     "Recording",
     "RemoteFile",
     "Room",
     "SmallMolecules",
+    "Stationary",
+    "Surfaces",
+    "Water102",
+    "ammonia",
     "available",
     "blat",
     "cache_dir",
@@ -53,4 +59,6 @@ __all__ = [
     "speech",
     "splice_junctions",
     "voices",
+    "water",
+    "water102",
 ]

@@ -296,8 +296,66 @@ RMD17 = (
     ),
 )
 
+WATER = Dataset(
+    name="water",
+    title="Water: 600 geometries at HF, PBE and CCSD(T), two bases",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_surfaces`.",
+    packaged=("water.npz",),
+    note="Energies and gradients by PySCF, cc-pVDZ and cc-pVTZ, and Hessians at the CCSD(T) minima.",
+)
+
+AMMONIA = Dataset(
+    name="ammonia",
+    title="Ammonia: 420 geometries at HF, PBE and CCSD(T)",
+    licence="CC BY 4.0",
+    home="mcbook",
+    citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_surfaces`.",
+    packaged=("ammonia.npz",),
+    note="Energies and gradients by PySCF, cc-pVDZ.",
+)
+
+_WATER102_COPY = "https://raw.githubusercontent.com/MihailBogojeski/ml-dft/5e990188912da26c7737db2762bc16d54691e067/water_102/"
+WATER102 = Dataset(
+    name="water102",
+    title="Water: 102 geometries, PBE and CCSD(T), of a published study",
+    licence="MIT",
+    home="https://github.com/MihailBogojeski/ml-dft",
+    citation=(
+        "M. Bogojeski, L. Vogt-Maranto, M. E. Tuckerman, K.-R. Müller, K. Burke: Quantum chemical accuracy "
+        "from density functional approximations via machine learning. Nat. Commun. 11, 2020, 5223. "
+        "doi:10.1038/s41467-020-19093-1"
+    ),
+    files=(
+        RemoteFile(
+            "structures.npy",
+            "7316d936b8a8cd1554b5ebd564902b91f28bce1950610d25ed355dba29a22d84",
+            7424,
+            _WATER102_COPY + "structures.npy",
+        ),
+        RemoteFile(
+            "dft_energies.npy",
+            "1775995f8d9a987ba9fd97d59ec72b74928d561bf9d1896670e65aaefd2b4cd3",
+            944,
+            _WATER102_COPY + "dft_energies.npy",
+        ),
+        RemoteFile(
+            "cc_energies.npy",
+            "42e51b3aec95cacef9c27d38250286f4ac277ed2b75411f7934d4c87cf536d80",
+            944,
+            _WATER102_COPY + "cc_energies.npy",
+        ),
+    ),
+    note="Bohr, atoms H, H, O, and kcal/mol; unaltered, from a pinned commit of the study's repository.",
+)
+
 DATASETS: dict[str, Dataset] = {
-    row.name: row for row in (VOICES, ROOMS, MOLECULES, ETHANOL, SPEECH, FETAL_ECG, SPLICE, QM7, BLAT, *RMD17)
+    row.name: row
+    for row in (
+        *(VOICES, ROOMS, MOLECULES, WATER, AMMONIA, ETHANOL),
+        *(SPEECH, FETAL_ECG, SPLICE, QM7, BLAT, *RMD17, WATER102),
+    )
 }
 
 

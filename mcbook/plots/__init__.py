@@ -9,6 +9,7 @@ line has its own dash, every group its own marker.
     plots.figure(fig, alt="Two recordings over three seconds; both carry both voices.")
 """
 
+from mcbook.plots.correction import clouds
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
@@ -25,6 +26,7 @@ __all__ = [
     "MARKERS",
     "MUTED",
     "Figure",
+    "clouds",
     "convergence",
     "figure",
     "fits",

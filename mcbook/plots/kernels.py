@@ -50,7 +50,7 @@ def learning_curves(
             axis.set_ticks(ticks)
             axis.set_major_formatter(ScalarFormatter())
             axis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(ScalarFormatter())
+        ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
         fig.legend(loc="outside upper left", ncols=min(3, len(curves)))
     return fig
 

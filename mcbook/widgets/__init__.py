@@ -7,6 +7,7 @@ their small systems themselves, and the molecule that is turned by hand evaluate
 
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
+from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
@@ -18,6 +19,8 @@ from mcbook.widgets.walk import GradientWalk
 
 __all__ = [
     "AnswerBox",
+    "CheapTheory",
+    "Corrected",
     "GradientMemory",
     "GradientWalk",
     "Mutants",
@@ -27,6 +30,7 @@ __all__ = [
     "Relatives",
     "RidgeByHand",
     "Scan",
+    "SurfaceSweep",
     "Sweep",
     "TurnMolecule",
     "UnmixByHand",
