@@ -1,12 +1,14 @@
-"""Compute `ethanol.npz`: ethanol moving at 500 K, its energies and forces.
+"""Compute `ethanol.npz`: ethanol in hot motion, its energies and forces.
 
     pip install "mcbook[molecules]"
     python -m mcbook.data.make_ethanol SCRATCH
 SCRATCH is a folder for one small file per part, so that a run that stops goes on where it was.
 
-Trajectories: Langevin dynamics at 500 K, steps of 0.5 fs, a frame every 10 fs after a picosecond and a half
-of heating, labelled by GFN2-xTB (semi-empirical). `FRAMES` frames to learn from; `TEST_FRAMES` from a second
-trajectory with other random numbers, so that no test frame has a neighbour in time among those learnt from.
+Trajectories: Langevin dynamics with the thermostat at 500 K (this one removes the net momentum of its kicks
+in equal parts from all atoms, which leaves the hydrogens hotter than that), steps of 0.5 fs, a frame every
+10 fs after a picosecond and a half of heating, labelled by GFN2-xTB (semi-empirical). `FRAMES` frames to learn
+from; `TEST_FRAMES` from a second trajectory with other random numbers, so that no test frame has a neighbour
+in time among those learnt from.
 Subset: every sixth frame of the first 1800, labelled by PBE/def2-SVP (density fitting, grid level 2, forces
 with the response of the grid): the same geometries at a second level of theory. Half an hour of one core.
 Positions in Å, energies in kcal/mol, forces in kcal/mol/Å. Positions are rounded to 1e-5 Å *before* the
