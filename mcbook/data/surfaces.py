@@ -10,12 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.constants import Avogadro, calorie, physical_constants
 
 from mcbook.data.store import load_npz, paths
 
-BOHR_ANGSTROM = physical_constants["Bohr radius"][0] * 1e10
-HARTREE_KCAL = physical_constants["Hartree energy"][0] * Avogadro / (1000 * calorie)
 TESTS = 100
 METHODS = ("hf", "pbe", "ccsd_t")
 
@@ -77,13 +74,21 @@ def ammonia() -> Surfaces:
     return _surfaces("ammonia.npz", ("N", "H", "H", "H"))
 
 
+def _units() -> tuple[float, float]:
+    """1 Hartree in kcal/mol and 1 bohr in Å, by CODATA."""
+    from scipy.constants import Avogadro, calorie, physical_constants  # not at the top: other sets do without
+
+    hartree = physical_constants["Hartree energy"][0] * Avogadro / (1000 * calorie)
+    return hartree, physical_constants["Bohr radius"][0] * 1e10
+
+
 def _surfaces(name: str, symbols: tuple[str, ...]) -> Surfaces:
     arrays = load_npz(name)
     ends = "_hartree"
     names = [key.removesuffix(ends) for key in arrays if key.endswith(ends)]
-    gradient = HARTREE_KCAL / BOHR_ANGSTROM
+    hartree, bohr = _units()
     levels = {
-        level: Level(arrays[f"{level}{ends}"] * HARTREE_KCAL, arrays[f"{level}_gradient"] * gradient)
+        level: Level(arrays[f"{level}{ends}"] * hartree, arrays[f"{level}_gradient"] * (hartree / bohr))
         for level in names
     }
     bases = [basis for basis in ("dz", "tz") if f"minimum_{basis}_angstrom" in arrays]
@@ -102,11 +107,12 @@ def _stationary(arrays: dict[str, np.ndarray], basis: str) -> Stationary:
     def each(what: str, factor: float) -> dict:
         return {m: arrays[f"minimum_{m}_{basis}_{what}"][()] * factor for m in METHODS}
 
+    hartree, bohr = _units()
     return Stationary(
         arrays[f"minimum_{basis}_angstrom"],
-        each("energy", HARTREE_KCAL),
-        each("gradient", HARTREE_KCAL / BOHR_ANGSTROM),
-        each("hessian", HARTREE_KCAL / BOHR_ANGSTROM**2),
+        each("energy", hartree),
+        each("gradient", hartree / bohr),
+        each("hessian", hartree / bohr**2),
     )
 
 
@@ -129,7 +135,7 @@ def water102(*, fetch: bool = True) -> Water102:
     found = {path.stem: np.load(path, allow_pickle=False) for path in paths("water102", fetch=fetch)}
     return Water102(
         ("H", "H", "O"),
-        found["structures"] * BOHR_ANGSTROM,
+        found["structures"] * _units()[1],
         found["dft_energies"].ravel(),
         found["cc_energies"].ravel(),
     )
