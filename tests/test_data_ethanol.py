@@ -58,3 +58,13 @@ def test_the_second_trajectory_is_another(ethanol):
     first, second = shape(ethanol.frames.positions_angstrom), shape(ethanol.test.positions_angstrom)
     across = min(np.linalg.norm(first - row, axis=1).min() for row in second)
     assert across > 0.3 * np.median(np.linalg.norm(np.diff(first, axis=0), axis=1))
+
+
+def test_the_other_method_labels_the_same_frames(ethanol):
+    """PBE's forces are GFN2-xTB's in the main, and balance as forces of one molecule must."""
+    cheap = ethanol.frames.force_kcal_angstrom[ethanol.pbe_frames]
+    assert len(ethanol.pbe_frames) == 60
+    assert np.corrcoef(ethanol.pbe.force_kcal_angstrom.ravel(), cheap.ravel())[0, 1] > 0.95
+    assert np.abs(ethanol.pbe.force_kcal_angstrom.sum(axis=1)).max() < 2e-2
+    torque = np.cross(ethanol.pbe.positions_angstrom, ethanol.pbe.force_kcal_angstrom).sum(axis=1)
+    assert np.abs(torque).max() < 0.2  # the functional's grid of points does not turn with the molecule
