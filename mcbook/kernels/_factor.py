@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import lapack, solve_triangular
 from scipy.linalg.blas import dsyrk
 
+from mcbook._cholesky import cholesky_in_place
 from mcbook.kernels._distances import mirror
 
 TINY = 10 * np.finfo(float).eps  # a pivot this small, relative to its diagonal, is rounding
@@ -34,8 +35,7 @@ def factorise(C: np.ndarray, P: np.ndarray, *, X: np.ndarray | None = None) -> F
     Raises ValueError naming the row when C is not positive definite, or not to working precision.
     """
     diagonal = np.diagonal(C).copy()
-    upper, info = lapack.dpotrf(C.T, lower=0, overwrite_a=1, clean=0)
-    L = upper.T
+    L, info = cholesky_in_place(C)
     pivots = np.diagonal(L) ** 2
     last = info - 1 if info > 0 else len(L)
     small = np.flatnonzero(~(pivots[:last] > TINY * diagonal[:last]))

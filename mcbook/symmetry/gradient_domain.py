@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lapack
 
+from mcbook._cholesky import cholesky_in_place
 from mcbook._pairs import pair_index, pair_permutations, pair_powers, vjp_pair_powers
 from mcbook.symmetry import _frames
 from mcbook.symmetry._group import check_kernel, checked
@@ -101,14 +102,14 @@ def solve_forces(
     y = np.einsum("ndq,nd->nq", data.Q, np.reshape(F, (n, -1)))
     C = force_matrix(data, pair_perms, kernel, threads=threads).reshape(n * q, n * q)
     C[np.diag_indices_from(C)] += lam
-    # LAPACK reads by columns: C's lower triangle is the upper one of C.T, and nothing is copied
-    upper, info = lapack.dpotrf(C.T, lower=0, overwrite_a=1, clean=0)
+    L, info = cholesky_in_place(C)
     if info:
         raise ValueError(
             f"K + lam I is singular to working precision (row {info - 1} of frame {(info - 1) // q}): raise "
             f"lam, now {lam:.1e}, or drop frames that repeat others."
         )
-    return lapack.dpotrs(upper, y.ravel(), lower=0)[0].reshape(n, q)
+    # LAPACK reads by columns: the lower triangle of L is the upper one of L.T, and nothing is copied
+    return lapack.dpotrs(L.T, y.ravel(), lower=0)[0].reshape(n, q)
 
 
 def assemble(X, numbers, group, kernel, lam, data: Internal, alpha, E) -> GradientDomain:
