@@ -141,7 +141,6 @@ def test_scaling_is_learnt_from_the_training_samples(rng):
         (lambda: se.sequence_weights(np.zeros((2, 3), int), identity=0.0), "identity"),
         (lambda: se.frequencies(np.zeros((2, 3), int), np.ones(3)), "2 weights"),
         (lambda: se.frequencies(np.zeros((2, 3), int), pseudocount=0.0), "-inf"),
-        (lambda: features_of([0], "A"), "wild type has it already"),
         (lambda: features_of([12], "Y"), r"0\.\.11"),
         (lambda: features_of([1], "Y", columns=11), "12 columns"),
     ],
