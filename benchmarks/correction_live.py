@@ -1,9 +1,10 @@
 """Corrections with the cheap theory computed as they go: composite minima, frequencies, forces.
 
-python -m benchmarks.correction_live                     both, into results/correction.json
-python -m benchmarks.correction_live --only frequencies  or forces
+python -m benchmarks.correction_live                     all of it, into results/correction.json
+python -m benchmarks.correction_live --only frequencies  or forces, cost
 
 frequencies  the composite's own minimum by Newton's steps, its harmonic wavenumbers, and CCSD(T)'s own
+cost         what an energy with its gradient takes at each level
 forces       composite forces beside differences of composite energies, of eighth order
 
 PySCF runs in a process of its own: under the interpreter that MCBOOK_PYSCF names, else under this one.
@@ -39,6 +40,7 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         self.method, self.basis = method, basis
         self.known: dict[bytes, dict[str, Any]] = {}
@@ -46,13 +48,16 @@ class Program:
     def ask(self, x: np.ndarray, *, hessian: bool) -> dict[str, Any]:
         key = x.round(12).tobytes()
         if key not in self.known or (hessian and "hessian" not in self.known[key]):
-            ask = {"positions_angstrom": x.tolist(), "method": self.method, "basis": self.basis}
-            assert self.process.stdin is not None
-            assert self.process.stdout is not None
-            self.process.stdin.write(json.dumps(ask | {"hessian": hessian}) + "\n")
-            self.process.stdin.flush()
-            self.known[key] = json.loads(self.process.stdout.readline())
+            self.known[key] = self.say(x, hessian=hessian)
         return self.known[key]
+
+    def say(self, x: np.ndarray, **wish: bool) -> dict[str, Any]:
+        ask = {"positions_angstrom": x.tolist(), "method": self.method, "basis": self.basis}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(ask | wish) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
     def surface(self, *, hessian: bool = True) -> correction.Surface:
         """Energies, gradients and Hessians; where Hessians are wanted they are computed at once."""
@@ -137,6 +142,18 @@ def forces(draws: int) -> dict:
     return {"step_angstrom": h, "composite": found}
 
 
+def cost(draws: int) -> dict:
+    """Seconds of processor time for an energy with its gradient, one thread: the median over geometries."""
+    X = data.water().positions_angstrom[: draws + 1]
+    found: dict[str, dict[str, float]] = {"dz": {}, "tz": {}}
+    for basis, row in found.items():
+        for method in ("hf", "pbe", "ccsd_t"):
+            program = Program(method, basis)
+            times = [program.say(x, seconds=True)["seconds"] for x in X]
+            row[method] = float(np.median(times[1:]))  # the first one loads the program
+    return {"geometries": draws, "seconds": found}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -144,6 +161,7 @@ def main() -> None:
     sections: dict[str, tuple[Callable, int]] = {
         "frequencies": (lambda draws: frequencies(draws, args.basis), 5),
         "forces": (forces, 2),
+        "cost": (cost, 3),
     }
     parser.add_argument("--only", choices=sections)
     parser.add_argument("--draws", type=int, default=None)
