@@ -1,5 +1,6 @@
 """Molecular dynamics: order, reversibility, symplecticity, what is conserved, and bad input."""
 
+import ase
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -181,7 +182,6 @@ def test_a_run_that_blows_up_says_so():
 
 
 def test_ase_sees_the_same_forces(rng):
-    ase = pytest.importorskip("ase")
     potential = symmetry.Potential(springs, None, NUMBERS)
     atoms = ase.Atoms(NUMBERS, ETHANOL + 0.03 * rng.normal(size=ETHANOL.shape))
     atoms.calc = symmetry.ase_calculator(potential)
