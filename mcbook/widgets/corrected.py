@@ -51,7 +51,7 @@ class Corrected(anywidget.AnyWidget):
     """
 
     _esm = read_together("draw.js", "corrected.js")
-    _css = read_together("shared.css", "kernels.css", "corrected.css")
+    _css = read_together("shared.css", "knobs.css", "kernels.css", "corrected.css")
     sizes: Any = traitlets.List().tag(sync=True)
     angles: Any = traitlets.List().tag(sync=True)
     truth: Any = traitlets.Dict().tag(sync=True)

@@ -31,7 +31,7 @@ class TurnMolecule(anywidget.AnyWidget):
     """
 
     _esm = read_together("draw.js", "turn.js")
-    _css = read_together("shared.css", "kernels.css", "symmetry.css")
+    _css = read_together("shared.css", "knobs.css", "kernels.css", "symmetry.css")
     networks: Any = traitlets.List().tag(sync=True)
     elements: Any = traitlets.List().tag(sync=True)
     coords: Any = traitlets.List().tag(sync=True)
