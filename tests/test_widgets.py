@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,34 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@contextmanager
+def on_a_phone(browser, folder, *shown):
+    """Widgets on a page as wide as a phone's, no motion, the network cut; nothing may have failed."""
+    (folder / "page.html").write_text(page_of(*shown), encoding="utf-8")
+    context = browser.new_context(
+        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.goto(f"file://{folder}/page.html")
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    assert (problems, page.evaluate("errors")) == ([], [])
+    context.close()
+
+
+def check_it_fits(page, texts=".panel svg text"):
+    """No wider than a phone, no lettering too small to read, no button too small to touch (WCAG 2.5.8)."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    small = page.eval_on_selector_all(
+        texts, "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
+    )
+    assert small == 0
+    boxes = [button.bounding_box() for button in page.get_by_role("button").all()]
+    assert all(box["height"] >= 24 for box in boxes if box)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
+from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import widgets
 
@@ -80,18 +80,8 @@ def test_what_cannot_be_drawn_is_named(change, message):
 @pytest.fixture
 def opened(browser, tmp_path, corrected) -> Iterator[Page]:  # noqa: F811
     """The widget on a page as wide as a phone's, the network cut; nothing may fail."""
-    (tmp_path / "page.html").write_text(page_of(corrected), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto(f"file://{tmp_path}/page.html")
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert (problems, page.evaluate("errors")) == ([], [])
-    context.close()
+    with on_a_phone(browser, tmp_path, corrected) as page:
+        yield page
 
 
 def shown(page):
@@ -142,8 +132,4 @@ def test_arrows_point_along_the_forces_and_errors_shrink(opened):
 
 @pytest.mark.browser
 def test_it_fits_a_phone(opened):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    small = opened.eval_on_selector_all(
-        ".panel svg text", "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
-    )
-    assert small == 0
+    check_it_fits(opened)

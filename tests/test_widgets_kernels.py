@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
+from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import widgets
 from mcbook.widgets.relatives import bonds, formula, principal
@@ -133,18 +133,8 @@ def test_bad_relatives_are_named(spoil, message):
 @pytest.fixture
 def opened(browser, tmp_path, ridge, relatives) -> Iterator[Page]:  # noqa: F811
     """Both widgets on a page as wide as a phone's, the network cut; nothing may fail."""
-    (tmp_path / "page.html").write_text(page_of(ridge, relatives), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto(f"file://{tmp_path}/page.html")
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert (problems, page.evaluate("errors")) == ([], [])
-    context.close()
+    with on_a_phone(browser, tmp_path, ridge, relatives) as page:
+        yield page
 
 
 def shown(page):
@@ -264,11 +254,4 @@ def test_turning_moves_the_atoms(opened):
 
 @pytest.mark.browser
 def test_both_fit_a_phone(opened):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    small = opened.eval_on_selector_all(
-        ".panel svg text:not(.atom text)",
-        "all => all.filter(t => t.getBoundingClientRect().height < 11).length",
-    )
-    assert small == 0
-    boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
-    assert min(box["height"] for box in boxes) >= 24  # WCAG 2.5.8
+    check_it_fits(opened, ".panel svg text:not(.atom text)")

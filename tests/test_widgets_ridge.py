@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from playwright.sync_api import Page
-from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
+from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import ridge, widgets
 
@@ -79,18 +79,8 @@ def test_what_cannot_be_drawn_is_named(change, message):
 @pytest.fixture
 def opened(browser, tmp_path, string) -> Iterator[Page]:  # noqa: F811
     """The widget on a page as wide as a phone's, the network cut; nothing may fail."""
-    (tmp_path / "page.html").write_text(page_of(string), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto(f"file://{tmp_path}/page.html")
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert (problems, page.evaluate("errors")) == ([], [])
-    context.close()
+    with on_a_phone(browser, tmp_path, string) as page:
+        yield page
 
 
 def shown(page):
@@ -199,10 +189,4 @@ def test_it_says_what_is_to_be_seen(opened, settings, words):
 
 @pytest.mark.browser
 def test_it_fits_a_phone(opened):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    small = opened.eval_on_selector_all(
-        ".panel svg text", "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
-    )
-    assert small == 0
-    boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
-    assert min(box["height"] for box in boxes) >= 24  # WCAG 2.5.8
+    check_it_fits(opened)

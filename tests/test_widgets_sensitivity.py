@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
+from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import sensitivity, widgets
 from mcbook.widgets.protein import AMINO_ACIDS, UNKNOWN, packed_numbers
@@ -165,18 +165,8 @@ def test_blocks_that_make_no_scan_are_named(features):
 @pytest.fixture
 def opened(browser, tmp_path, protein) -> Iterator[Page]:  # noqa: F811
     """The widget on a page as wide as a phone's, the network cut; nothing may fail."""
-    (tmp_path / "page.html").write_text(page_of(protein), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto(f"file://{tmp_path}/page.html")
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert (problems, page.evaluate("errors")) == ([], [])
-    context.close()
+    with on_a_phone(browser, tmp_path, protein) as page:
+        yield page
 
 
 def agrees(page, given, position, letter):
@@ -269,10 +259,6 @@ def test_another_protein_can_be_chosen(opened):
 
 @pytest.mark.browser
 def test_it_fits_a_phone(opened):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    small = opened.eval_on_selector_all(
-        ".panel svg text", "all => all.filter(t => t.getBoundingClientRect().height < 11).length"
-    )
-    assert small == 0
+    check_it_fits(opened)
     boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
     assert min(min(box["height"], box["width"]) for box in boxes if box) >= 24  # WCAG 2.5.8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 from symmetry_problems import ETHANOL, NUMBERS, SPECIES, net
-from test_widgets import browser, page_of  # noqa: F401  (a fixture, and the page without a kernel)
+from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import widgets
 from mcbook.symmetry import dense, network
@@ -72,18 +72,8 @@ def test_a_network_on_distances_is_refused(networks):
 @pytest.fixture
 def opened(browser, tmp_path, turn) -> Iterator[Page]:  # noqa: F811
     """On a page as wide as a phone's, the network cut; nothing may fail."""
-    (tmp_path / "page.html").write_text(page_of(turn), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800}, offline=True, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.goto(f"file://{tmp_path}/page.html")
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    assert (problems, page.evaluate("errors")) == ([], [])
-    context.close()
+    with on_a_phone(browser, tmp_path, turn) as page:
+        yield page
 
 
 def shown(page):
@@ -174,13 +164,6 @@ def test_mouse_and_keyboard_turn_it(opened):
 
 @pytest.mark.browser
 def test_it_fits_a_phone_and_follows_the_model(opened):
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
-    small = opened.eval_on_selector_all(
-        ".panel svg text:not(.atom text)",
-        "all => all.filter(t => t.getBoundingClientRect().height < 11).length",
-    )
-    assert small == 0
-    boxes = [button.bounding_box() for button in opened.get_by_role("button").all()]
-    assert min(box["height"] for box in boxes) >= 24  # WCAG 2.5.8
+    check_it_fits(opened, ".panel svg text:not(.atom text)")
     opened.evaluate("models[0].set('chosen', 1)")
     assert opened.get_by_role("radio", name="raw coordinates").is_checked()
