@@ -46,12 +46,18 @@ class Twin(torch.nn.Module):
 
 
 def captum_methods(
-    twin: Twin, X: np.ndarray, B: np.ndarray, sites: np.ndarray, blocks: np.ndarray, sigma: float
+    twin: Twin,
+    X: np.ndarray,
+    baselines: dict[str, np.ndarray],
+    sites: np.ndarray,
+    blocks: np.ndarray,
+    sigma: float,
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Every method, a call each, giving (n, d); those that perturb groups repeat a group's value.
 
-    B: baselines (m, d), for the one method that takes a set; the others take their mean, the origin of the
-    standardised features. sites, blocks (d,): the groups that the perturbation methods perturb together.
+    baselines: sets (m, d), for the one method that takes a set, by what is to stand behind its name; the
+    others take the mean, the origin of the standardised features. sites, blocks (d,): the groups that the
+    perturbation methods perturb together.
     """
     x, zero = tensor(X).requires_grad_(), torch.zeros(1, X.shape[1])
     masks = {"sites": torch.tensor(sites)[None], "blocks": torch.tensor(blocks)[None]}
@@ -62,9 +68,12 @@ def captum_methods(
         "NoiseTunnel": lambda: attr.NoiseTunnel(attr.Saliency(twin)).attribute(
             x, nt_type="smoothgrad", nt_samples=25, stdevs=sigma, abs=False
         ),
-        "GradientShap": lambda: attr.GradientShap(twin).attribute(x, tensor(B), n_samples=50, stdevs=0.0),
         "DeepLift": lambda: attr.DeepLift(twin).attribute(x, zero),
     }
+    for name, B in baselines.items():
+        calls[f"GradientShap{name}"] = partial(
+            attr.GradientShap(twin).attribute, x, tensor(B), n_samples=max(50, len(B)), stdevs=0.0
+        )
     for name, mask in masks.items():
         calls[f"FeatureAblation, {name}"] = partial(
             attr.FeatureAblation(twin).attribute, x, zero, feature_mask=mask

@@ -1,17 +1,16 @@
-"""Attributions beside Captum's: exactness, planted truth, a real protein, and the randomisation check.
+"""Attributions beside Captum's: exactness, a real protein, and the randomisation check.
 
 python -m benchmarks.sensitivity                     all of it, into results/sensitivity.json
-python -m benchmarks.sensitivity --only exactness    one of exactness, truth, blat, randomised
+python -m benchmarks.sensitivity --only exactness    one of exactness, blat, randomised
 
 exactness   integrated gradients against a closed form, on smooth and kinked networks; what a sample costs
-truth       which positions and how much of each block: recovery on families whose truth is planted
 blat        TEM-1 β-lactamase, held out by position: PS, MSA, both; the blocks' shares with intervals
 randomised  likeness of attributions before and after the weights are shuffled, and after training on shuffled
             answers
+Planted truth: benchmarks.sensitivity_truth.
 """
 
 import argparse
-import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -20,13 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from benchmarks.common import interleave, machine, record, versions
+from benchmarks.sensitivity_truth import PACKAGES, groups, interval, planted_case, side_by_side, summed
 from mcbook import data
 from mcbook import sensitivity as se
 
-PACKAGES = ("captum", "torch", "jax", "jaxlib", "numpy")
 W = np.array([2.0, -1.5, 1.0, 0.7, -0.5])
 
 
@@ -185,203 +183,6 @@ def kinked_or_smooth() -> dict:
     return {f"share of {kind} paths called kinked": float(np.mean(v)) for kind, v in told.items()}
 
 
-# Planted truth
-
-
-TRAIN, CHOOSE, JUDGE, BASELINES = 400, 100, 300, 32
-OURS = {"AUROC": "mcbook expected gradients", "share error": "mcbook Shapley, blocks"}  # chosen beforehand
-
-
-def truth(seeds: int) -> dict:
-    """AUROC of the planted positions, error of the MSA block's share: all methods on the same networks."""
-    table: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    facts: dict[str, list[float]] = defaultdict(list)
-    for seed in range(seeds):
-        case = planted_case(seed)
-        for name, value in case["facts"].items():
-            facts[name].append(value)
-        for method, A in attributions_of(case, seed).items():
-            for measure, value in measured(A, case).items():
-                table[method][measure].append(value)
-    return {
-        "seeds": seeds,
-        "train": TRAIN,
-        "judged": JUDGE,
-        "networks": {
-            name: [float(np.mean(v)), float(np.min(v)), float(np.max(v))] for name, v in facts.items()
-        },
-        **compared(table),
-    }
-
-
-def planted_case(seed: int) -> dict:
-    """Families, a network trained on them, standardised blocks, and the truth."""
-    rng = np.random.default_rng(1000 + seed)
-    n = TRAIN + CHOOSE + JUDGE
-    share = float(rng.uniform(0.2, 0.8))
-    families = se.simulate_families(n, rng=rng, msa_share=share)
-    scaling = se.standardise({name: block[:TRAIN] for name, block in families.X.items()})
-    scaling = scaling._replace(scale={**scaling.scale, "PS": np.ones_like(scaling.scale["PS"])})
-    Z = se.scaled(families.X, scaling)
-    fit, choose, judge = (
-        {name: block[at] for name, block in Z.items()}
-        for at in (slice(0, TRAIN), slice(TRAIN, TRAIN + CHOOSE), slice(TRAIN + CHOOSE, n))
-    )
-    L, q = families.planted.h.shape
-    start = se.init_network(rng, {"PS": L * q, "MSA": 2 * L})
-    y_fit, y_choose = families.y[:TRAIN], families.y[TRAIN : TRAIN + CHOOSE]
-    run, forgetful = (
-        se.train(start, fit, t, rng=rng, validation=(choose, u), batch=32, decay=1e-2)
-        for t, u in ((y_fit, y_choose), (rng.permutation(y_fit), rng.permutation(y_choose)))
-    )
-    clean, y = families.clean[-JUDGE:], families.y[-JUDGE:]
-    error = np.asarray(se.predict(run.params, judge)) - clean
-    part = np.abs(families.contributions[-JUDGE:]).mean(axis=0)
-    return {
-        "params": run.params,
-        "forgetful": forgetful.params,
-        "fit": fit,
-        "judge": judge,
-        "y": y,
-        "support": np.concatenate([families.support["PS"], families.support["MSA"]]),
-        "share": part[1] / part.sum(),
-        "facts": {"R2": float(1 - (error**2).mean() / clean.var()), "true MSA share": part[1] / part.sum()},
-    }
-
-
-def attributions_of(case: dict, seed: int) -> dict[str, Any]:
-    """Per method: attributions (n, d), or (n, 2) where a method speaks of whole blocks; ours and Captum's."""
-    f, X, fit = se.as_model(case["params"]), case["judge"], case["fit"]
-    rows = np.random.default_rng(seed).choice(TRAIN, BASELINES, replace=False)
-    B = {name: block[rows] for name, block in fit.items()}
-    G = se.gradients(f, X)
-    comparable = {"PS": se.project_simplex(G["PS"]) * fit["PS"].std(axis=0), "MSA": G["MSA"]}
-    ours = {
-        "gradient": G,
-        "gradient, made comparable": comparable,
-        "integrated gradients": se.integrated_gradients(f, X, 0.0).attributions,
-        "expected gradients": se.expected_gradients(f, X, B, tol=1e-8).attributions,
-    }
-    found = {f"mcbook {name}": side_by_side(A) for name, A in ours.items()}
-    found["mcbook Shapley, blocks"] = se.shapley(f, X, fit).values  # cheap: every training sample a baseline
-    return found | captums(case, B)
-
-
-def captums(case: dict, B: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Captum's methods on the twin, which must answer as our network does."""
-    from benchmarks.attribution_sides import Twin, captum_methods, tensor
-
-    X = case["judge"]
-    twin = Twin(case["params"], "tanh", X)
-    answers = twin(tensor(side_by_side(X))).detach().numpy()
-    if np.abs(answers - np.asarray(se.predict(case["params"], X))).max() > 1e-12:
-        raise RuntimeError("the torch twin is another network")
-    sites, blocks = groups(case)
-    found = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Captum's about hooks
-        peers = captum_methods(twin, side_by_side(X), side_by_side(B), sites, blocks, 0.3)
-        for name, call in peers.items():
-            A = call()
-            if name.endswith("sites"):
-                A = A * first_of(sites)  # the site's value stands at each of its numbers
-            found[f"captum {name}"] = A[:, first_of(blocks)] if name.endswith("blocks") else A
-    return found
-
-
-def first_of(groups: np.ndarray) -> np.ndarray:
-    """True at the first number of each group."""
-    mask = np.zeros(len(groups), dtype=bool)
-    mask[np.unique(groups, return_index=True)[1]] = True
-    return mask
-
-
-def groups(case: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Of each of the d numbers: its site (PS sites first, then MSA sites), and its block."""
-    L = len(case["support"]) // 2
-    letters = case["judge"]["PS"].shape[2]
-    sites = np.concatenate([np.repeat(np.arange(L), letters), L + np.repeat(np.arange(L), 2)])
-    return sites, (sites >= L).astype(int)
-
-
-def summed(A: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sums over the features of each group, (n, groups)."""
-    return A @ np.eye(labels.max() + 1)[labels]
-
-
-def measured(A: np.ndarray, case: dict) -> dict[str, float]:
-    """AUROC of sites and error of the share, each by the ways in which attributions are summed up."""
-    sites, blocks = groups(case)
-    block = A if A.shape[1] == 2 else summed(A, blocks)
-    shares = {
-        "share error, net": abs(share_of(np.abs(block).mean(axis=0)) - case["share"]),
-        "share error, centred": abs(
-            share_of(np.abs(block - block.mean(axis=0)).mean(axis=0)) - case["share"]
-        ),
-    }
-    if block is A:
-        return shares
-    net = summed(A, sites)
-    answers = case["y"] - case["y"].mean()
-    return {
-        "AUROC, net": auroc(case, np.abs(net).mean(axis=0)),
-        "AUROC, absolute": auroc(case, summed(np.abs(A), sites).mean(axis=0)),
-        "AUROC, spread": auroc(case, net.std(axis=0)),
-        "AUROC, with answers": auroc(case, answers @ (net - net.mean(axis=0))),
-        **shares,
-        "share error, absolute": abs(share_of(summed(np.abs(A), blocks).mean(axis=0)) - case["share"]),
-    }
-
-
-def auroc(case: dict, score: np.ndarray) -> float:
-    return float(roc_auc_score(case["support"], score))
-
-
-def share_of(parts: np.ndarray) -> float:
-    return float(parts[1] / parts.sum())
-
-
-def compared(table: dict[str, dict[str, list[float]]]) -> dict:
-    """Means with t intervals; per goal and method the best way of summing, and paired differences to ours.
-
-    "with answers" uses the judged samples' answers, which attributions alone do not: listed apart.
-    """
-    goals = {
-        "AUROC": ("AUROC, net", "AUROC, absolute", "AUROC, spread"),
-        "share error": ("share error, net", "share error, centred", "share error, absolute"),
-    }
-    out: dict[str, Any] = {"all": {m: {k: interval(v) for k, v in row.items()} for m, row in table.items()}}
-    for goal, ways in goals.items():
-        sign = 1 if goal == "AUROC" else -1
-        best = {
-            method: max((np.array(row[way]) for way in ways if way in row), key=lambda v: sign * v.mean())
-            for method, row in table.items()
-            if any(way in row for way in ways)
-        }
-        ours = OURS[goal]
-        peers = sorted((m for m in best if m.startswith("captum")), key=lambda m: -sign * best[m].mean())
-        out[goal] = {
-            "ours": ours,
-            "value": interval(best[ours]),
-            "peers": {
-                m: {"value": interval(best[m]), "ours minus it": interval(best[ours] - best[m])}
-                for m in peers
-            },
-        }
-    answers = {
-        m: np.array(row["AUROC, with answers"]) for m, row in table.items() if "AUROC, with answers" in row
-    }
-    out["AUROC with the answers"] = {m: interval(v) for m, v in answers.items()}
-    return out
-
-
-def interval(values: Any) -> list[float]:
-    """Mean and the ends of its 95 % t interval over the seeds."""
-    v = np.asarray(values, dtype=float)
-    half = float(stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v)))
-    return [float(v.mean()), float(v.mean()) - half, float(v.mean()) + half]
-
-
 # The real protein
 
 
@@ -525,11 +326,6 @@ def by_method(case: dict, params: Any) -> dict[str, np.ndarray]:
     return {m: np.abs(summed(side_by_side(A), sites)) for m, A in found.items()}
 
 
-def side_by_side(X: dict[str, Any]) -> np.ndarray:
-    """Blocks (n, ...) as one array (n, d), in the network's order."""
-    return np.concatenate([np.reshape(block, (len(block), -1)) for block in X.values()], axis=1)
-
-
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     parser = argparse.ArgumentParser(
@@ -537,7 +333,6 @@ def main() -> None:
     )
     sections: dict[str, Callable[[Any], dict]] = {
         "exactness": lambda a: exactness(a.repeats),
-        "truth": lambda a: truth(a.seeds),
         "blat": lambda a: blat(max(2, a.seeds // 4)),
         "randomised": lambda a: randomised(max(2, a.seeds // 2)),
     }

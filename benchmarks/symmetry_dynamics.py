@@ -1,6 +1,6 @@
 """The chapter on symmetry: what a network gains from it, and whether a moving molecule keeps its energy.
 
-    python -m benchmarks.symmetry_dynamics [--only network kernel drift]
+    python -m benchmarks.symmetry_dynamics [--only network kernel drift kernel_drift]
 
 network  the equivariant network, and a plain one of as many weights fed with raw coordinates, with raw
          coordinates turned at random, and with inverse distances: the same frames of our ethanol, steps and
@@ -9,6 +9,7 @@ network  the equivariant network, and a plain one of as many weights fed with ra
 kernel   the gradient-domain kernel on the same frames, judged alike
 drift    100 ps at constant energy with the network that ships with the book, steps of 0.5 fs; and what the
          network on raw coordinates does to the angular momentum
+kernel_drift   the same 100 ps with a gradient-domain kernel of every tenth frame
 The JSON results/symmetry_dynamics.json gets them all.
 """
 
@@ -186,6 +187,15 @@ def drift() -> dict[str, Any]:
     return {**found, "machine": machine(), "versions": versions("jax", "numpy")}
 
 
+def kernel_drift(steps: int = 200_000) -> dict[str, Any]:
+    """100 ps of the kernel model of 200 frames of ours."""
+    ethanol, sides = data.ethanol(), frames()
+    X, E, F = _picked(ethanol.frames, slice(None, None, 10))
+    fit = symmetry.fit_gradient_domain(X, F, trained.NUMBERS, energy=E, threads=1)
+    found = run_of(symmetry.as_potential(fit), sides, kelvin=500, steps=steps)
+    return {"frames": len(X), **found, "machine": machine(), "versions": versions("jax", "numpy", "scipy")}
+
+
 def run_of(potential: symmetry.Potential, sides: Sides, *, kelvin: float, steps: int) -> dict[str, Any]:
     """A run from the first frame of the second trajectory, and what it kept."""
     X, masses = sides.judge.positions_angstrom[0], symmetry.masses_of(trained.NUMBERS)
@@ -213,7 +223,12 @@ def run_of(potential: symmetry.Potential, sides: Sides, *, kelvin: float, steps:
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     top = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    sections = {"network": lambda: network(trained.SETTINGS["steps"]), "kernel": kernel, "drift": drift}
+    sections = {
+        "network": lambda: network(trained.SETTINGS["steps"]),
+        "kernel": kernel,
+        "drift": drift,
+        "kernel_drift": kernel_drift,
+    }
     top.add_argument("--only", nargs="*", choices=list(sections), default=list(sections))
     for name in top.parse_args().only:
         record("symmetry_dynamics", name, sections[name]())
