@@ -27,7 +27,8 @@ from benchmarks.common import RESULTS, machine, record, versions
 from mcbook import sensitivity as se
 
 PACKAGES = ("captum", "torch", "jax", "jaxlib", "numpy")
-TRAIN, CHOOSE, JUDGE, BASELINES = 400, 100, 300, 32
+TRAIN, CHOOSE, JUDGE = 400, 100, 300
+FEW, MANY = 32, 128  # baselines, drawn from the training samples
 SETTLED, REPORTED = range(1000, 1016), range(2000, 2020)
 GOALS = {
     "AUROC": ("AUROC, net", "AUROC, absolute", "AUROC, spread"),
@@ -152,25 +153,25 @@ def planted_case(seed: int) -> dict:
 def attributions_of(case: dict, seed: int) -> dict[str, Any]:
     """Per method: attributions (n, d), or (n, 2) where a method speaks of whole blocks; ours and Captum's."""
     f, X, fit = se.as_model(case["params"]), case["judge"], case["fit"]
-    rows = np.random.default_rng(seed).choice(TRAIN, BASELINES, replace=False)
-    B = {name: block[rows] for name, block in fit.items()}
+    rows = np.random.default_rng(seed).choice(TRAIN, MANY, replace=False)
+    few, many = ({name: block[rows[:m]] for name, block in fit.items()} for m in (FEW, MANY))
     G = se.gradients(f, X)
     comparable = {"PS": se.project_simplex(G["PS"]) * fit["PS"].std(axis=0), "MSA": G["MSA"]}
     ours = {
         "gradient": G,
         "gradient, made comparable": comparable,
         "integrated gradients": se.integrated_gradients(f, X, 0.0).attributions,
-        "expected gradients": se.expected_gradients(f, X, B, tol=1e-8).attributions,
-        "expected gradients, all baselines": se.expected_gradients(f, X, fit, nodes=8, tol=1e-6).attributions,
+        f"expected gradients, {FEW}": se.expected_gradients(f, X, few, tol=1e-8).attributions,
+        f"expected gradients, {MANY}": se.expected_gradients(f, X, many, nodes=8, tol=1e-6).attributions,
     }
     found = {f"mcbook {name}": side_by_side(A) for name, A in ours.items()}
     zero = {name: np.zeros((1, *block.shape[1:])) for name, block in X.items()}
     found["mcbook Shapley, blocks"] = se.shapley(f, X, zero).values
-    found["mcbook Shapley, blocks, all baselines"] = se.shapley(f, X, fit).values
-    return found | captums(case, B, seed)
+    found[f"mcbook Shapley, blocks, {TRAIN}"] = se.shapley(f, X, fit).values
+    return found | captums(case, {FEW: few, MANY: many}, seed)
 
 
-def captums(case: dict, B: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+def captums(case: dict, baselines: dict[int, dict[str, np.ndarray]], seed: int) -> dict[str, np.ndarray]:
     """Captum's methods on the twin, which must answer as our network does."""
     import torch
 
@@ -186,8 +187,8 @@ def captums(case: dict, B: dict[str, np.ndarray], seed: int) -> dict[str, np.nda
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Captum's about hooks
-        both = {"": side_by_side(B), ", all baselines": side_by_side(case["fit"])}
-        peers = captum_methods(twin, side_by_side(X), both, sites, blocks, 0.3)
+        sets = {f", {m}": side_by_side(B) for m, B in baselines.items()}
+        peers = captum_methods(twin, side_by_side(X), sets, sites, blocks, 0.3)
         for name, call in peers.items():
             A = call()
             if name.endswith("sites"):
