@@ -63,7 +63,7 @@ def test_the_second_trajectory_is_another(ethanol):
 def test_the_other_method_labels_the_same_frames(ethanol):
     """PBE's forces are GFN2-xTB's in the main, and balance as forces of one molecule must."""
     cheap = ethanol.frames.force_kcal_angstrom[ethanol.pbe_frames]
-    assert len(ethanol.pbe_frames) == 60
+    assert ethanol.pbe_frames.tolist() == list(range(0, 1800, 6))
     assert np.corrcoef(ethanol.pbe.force_kcal_angstrom.ravel(), cheap.ravel())[0, 1] > 0.95
     assert np.abs(ethanol.pbe.force_kcal_angstrom.sum(axis=1)).max() < 2e-2
     torque = np.cross(ethanol.pbe.positions_angstrom, ethanol.pbe.force_kcal_angstrom).sum(axis=1)

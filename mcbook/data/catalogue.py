@@ -154,7 +154,7 @@ ETHANOL = Dataset(
     home="mcbook",
     citation="The authors of Matrix Calculus at Work (2026); made by `python -m mcbook.data.make_ethanol`.",
     packaged=("ethanol.npz",),
-    note="Two hot trajectories, labelled by GFN2-xTB (semi-empirical); 60 frames by PBE/def2-SVP too.",
+    note="Two hot trajectories, labelled by GFN2-xTB (semi-empirical); 300 frames by PBE/def2-SVP too.",
 )
 
 _QM7_ENERGIES = RemoteFile(

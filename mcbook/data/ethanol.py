@@ -29,7 +29,7 @@ class Ethanol(NamedTuple):
 
 
 def ethanol() -> Ethanol:
-    """2000 frames of ethanol and 500 from another trajectory, labelled by GFN2-xTB; 60 by PBE too.
+    """2000 frames of ethanol and 500 from another trajectory, labelled by GFN2-xTB; 300 by PBE too.
 
     One frame every 10 fs: neighbours are alike.  The thermostat was set to 500 K; as it removed the net
     momentum after every kick, and shared what it removed among all atoms, the hydrogens are hotter than that.

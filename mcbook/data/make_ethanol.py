@@ -9,8 +9,8 @@ in equal parts from all atoms, which leaves the hydrogens hotter than that), ste
 10 fs after a picosecond and a half of heating, labelled by GFN2-xTB (semi-empirical). `FRAMES` frames to
 learn from; `TEST_FRAMES` from a second trajectory with other random numbers, so that no test frame has
 a neighbour in time among those learnt from.
-Subset: every 30th frame of the first 1800, labelled by PBE/def2-SVP (density fitting, grid level 2, forces
-with the response of the grid): the same geometries at a second level of theory. Six minutes of one core.
+Subset: every 6th frame of the first 1800, labelled by PBE/def2-SVP (density fitting, grid level 2, forces
+with the response of the grid): the same geometries at a second level of theory. Half an hour of one core.
 Positions in Å, energies in kcal/mol, forces in kcal/mol/Å. Positions are rounded to 1e-5 Å *before* the
 labels are computed; stored in float32, they come back exactly when they are rounded to 1e-5 again.
 
@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Float
 
 FRAMES, TEST_FRAMES = 2000, 500
-PBE_EVERY, PBE_FRAMES = 30, 60
+PBE_EVERY, PBE_FRAMES = 6, 300
 KELVIN, STEP_FS, STEPS_A_FRAME, WARM_UP_STEPS = 500, 0.5, 20, 3000
 FRICTION_PER_FS = 0.01
 DIGITS = 5
