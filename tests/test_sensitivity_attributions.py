@@ -220,6 +220,39 @@ def test_baselines_one_many_or_one_each(rng):
     assert still.converged.all()
 
 
+def test_expected_gradients_of_a_quadratic_and_what_one_baseline_would_miss(rng):
+    """½ xᵀA x has the gradient A(x + b)/2 on average along the way from b: a closed form.
+
+    Planted: the baselines' mean in their place. It misses how they spread, and the sum with it.
+    """
+    X, B, A = rng.normal(size=(5, 7)), rng.normal(size=(3, 7)), rng.normal(size=(7, 7))
+    A = A + A.T
+
+    def quadratic(x):
+        return x @ A @ x / 2
+
+    truth = np.mean([(X - b) * ((X + b) @ A) / 2 for b in B], axis=0)
+    found = se.expected_gradients(quadratic, X, B)
+    np.testing.assert_allclose(found.attributions, truth, atol=1e-13)
+    gain = np.einsum("ni,ij,nj->n", X, A, X) / 2 - np.einsum("mi,ij,mj->m", B, A, B).mean() / 2
+    np.testing.assert_allclose(found.attributions.sum(axis=1), gain, atol=1e-12)
+    assert found.converged.all()
+    one = se.integrated_gradients(quadratic, X, B.mean(axis=0)).attributions
+    assert np.abs(one - truth).max() > 0.01
+    assert np.abs(one.sum(axis=1) - gain).max() > 0.01
+
+
+def test_expected_gradients_cut_every_path_at_its_kinks(rng):
+    f, X = network(rng, "relu")
+    B = {name: block[:3] for name, block in network(rng, "relu")[1].items()}
+    found = se.expected_gradients(f, X, B)
+    gain = np.array(jax.vmap(f)(X)) - np.mean(jax.vmap(f)(B))
+    np.testing.assert_allclose(flat(found.attributions).sum(axis=1), gain, atol=1e-12)
+    assert found.kinks.sum() > 0
+    blunt = se.expected_gradients(f, X, B, tol=1e9)
+    assert np.abs(flat(blunt.attributions).sum(axis=1) - gain).max() > 1e-6
+
+
 # Shapley values
 
 
