@@ -54,9 +54,7 @@ def flow(
 def integrate(rate: Any, y: np.ndarray, thetas: np.ndarray, *, rtol: Any, atol: Any) -> np.ndarray:
     """y at each of the angles (m, len(y)), by DOP853.  Raises RuntimeError where it gives up."""
     rtol, atol = _checks.positive(rtol, "rtol"), _checks.positive(atol, "atol")
-    run = solve_ivp(
-        rate, (thetas[0], thetas[-1]), y, method="DOP853", t_eval=thetas, rtol=rtol, atol=atol
-    )
+    run = solve_ivp(rate, (thetas[0], thetas[-1]), y, method="DOP853", t_eval=thetas, rtol=rtol, atol=atol)
     if not run.success:
         raise RuntimeError(f"the flow could not be followed beyond angle {run.t[-1]:.4g}: {run.message}")
     return run.y.T

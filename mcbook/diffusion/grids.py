@@ -42,7 +42,7 @@ def logistic_sigmas(
     centre: Any = 0.3,
     width: Any = 1.2,
 ) -> np.ndarray:
-    """n levels (n,), equal steps of a logistic curve in log sigma, densest at `centre`.  Raises ValueError."""
+    """n levels (n,), equal steps of a logistic curve in log sigma, densest at `centre`."""
     n, low, high = _ends(n, sigma_min, sigma_max)
     centre, width = _checks.positive(centre, "centre"), _checks.positive(width, "width")
     odds = (np.array([high, low]) / centre) ** (1 / width)
@@ -51,7 +51,7 @@ def logistic_sigmas(
 
 
 def check_sigmas(sigmas: Any) -> np.ndarray:
-    """sigmas as float64 (n,), n ≥ 2, positive and decreasing.  Raises ValueError naming what is out of order."""
+    """sigmas as float64 (n,), n ≥ 2, positive and decreasing.  Raises ValueError otherwise."""
     out = _checks.reals(sigmas, "sigmas")
     if out.ndim != 1 or len(out) < 2:
         raise ValueError(f"sigmas must be a list of at least two noise levels, got shape {out.shape}.")

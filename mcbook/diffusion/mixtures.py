@@ -99,7 +99,7 @@ def sample_mixture(mix: Mixture, n: Any, rng: Any) -> np.ndarray:
 
 
 def log_density(x: Any, mix: Mixture) -> Float[Array, " n"]:
-    """log p (n,) at x (n, d), in nats.  Raises ValueError for NaN, wrong shapes, a component without width."""
+    """log p (n,) in nats at x (n, d).  Raises ValueError for NaN, wrong shapes, a component of no width."""
     return _log_density(*_checked(x, mix))
 
 
@@ -149,9 +149,7 @@ def _checked(x: Any, mix: Mixture, sigma: Any = 0.0) -> tuple[Any, Mixture]:
         if not np.all(np.asarray(sigma) >= 0):
             raise ValueError(f"sigma must not be negative or NaN, got {sigma}.")
         if np.min(mix.variances) + np.min(sigma) ** 2 <= 0:
-            raise ValueError(
-                "a component without width has no density: add noise first, noised(mix, sigma)."
-            )
+            raise ValueError("a component without width has no density: add noise first, noised(mix, sigma).")
     return jnp.asarray(x), mix
 
 

@@ -25,7 +25,7 @@ from mcbook.diffusion.grids import check_sigmas
 
 
 class Samples(NamedTuple):
-    """Samples x (n, ...), calls of the denoiser, and the levels and states on the way where kept, else None."""
+    """Samples x (n, ...), calls of the denoiser, the levels, and the states on the way where kept."""
 
     x: np.ndarray
     evaluations: int
@@ -198,7 +198,7 @@ def _start(x: Any, sigma: float) -> Any:
     size = float(np.sqrt(np.mean(np.square(np.asarray(x)))))
     if x.size >= 64 and size < 0.3 * sigma:
         raise ValueError(
-            f"x must be starts at the first noise level, {sigma:g}, but its entries have a size of {size:.3g}: "
+            f"x must be starts at the first noise level, {sigma:g}, but its entries have a size of {size:.3g}; "
             "multiply standard normal numbers by sigmas[0]; coordinates of VP are divided by s(t) first."
         )
     return x
