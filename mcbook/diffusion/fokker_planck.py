@@ -110,9 +110,9 @@ def fokker_planck(
         for k in range(steps):
             middle = t0 + (t1 - t0) * (k + 0.5) / steps
             G = generator(grid, drift, diffusion, float(middle), backwards=t1 < t0)
-            flat, used = transport(G, seen[-1].ravel() if k == 0 else flat, abs(t1 - t0) / steps)
-            products += used
-        seen.append(flat.reshape(now.shape))
+            flat, used = transport(G, now.ravel(), abs(t1 - t0) / steps)
+            now, products = flat.reshape(now.shape), products + used
+        seen.append(now)
     states = np.stack(seen)
     axes = tuple(range(1, states.ndim))
     return Evolution(times, states, states.sum(axis=axes), float(states.min()), products)
