@@ -186,7 +186,7 @@ def likelihood(_: int, seeds: int = 10) -> dict:
     mix = diffusion.five_spots()
     field = jax.jit(diffusion.mixture_field(mix))
     points = peers_points()
-    ours = {f"{tol:g}": _ours(mix, field, points, tol) for tol in (1e-3, 1e-5, 1e-7, 5e-9, 1e-10, 1e-12)}
+    ours = {f"{tol:g}": _ours(mix, field, points, tol) for tol in (1e-3, 1e-5, 1e-7, 3e-9, 1e-10, 1e-12)}
     peer = {f"{tol:g}": _rk45(mix, field, points, tol, "RK45") for tol in (1e-3, 1e-5, 1e-7, 1e-9)}
     found: dict[str, Any] = {
         "columns": ["evaluations", "mean", "largest"],
@@ -194,10 +194,10 @@ def likelihood(_: int, seeds: int = 10) -> dict:
         "RK45 in log sigma": peer,
     }
     found["DOP853 in log sigma"] = {
-        f"{t:g}": _rk45(mix, field, points, t, "DOP853") for t in (1e-7, 5e-9, 1e-9)
+        f"{t:g}": _rk45(mix, field, points, t, "DOP853") for t in (1e-7, 3e-9, 1e-9)
     }
     rng = np.random.default_rng(0)
-    draws = [_ours(mix, field, diffusion.sample_mixture(mix, 200, rng), 5e-9) for _ in range(seeds)]
+    draws = [_ours(mix, field, diffusion.sample_mixture(mix, 200, rng), 3e-9) for _ in range(seeds)]
     found["other_points"] = draws
     found["gaussian_prior"] = _with_gaussian_prior(mix, field, points)
     found["other_landscapes"] = {
@@ -205,7 +205,7 @@ def likelihood(_: int, seeds: int = 10) -> dict:
             other,
             jax.jit(diffusion.mixture_field(other)),
             diffusion.sample_mixture(other, 200, rng),
-            5e-9,
+            3e-9,
         )
         for name, (other, _) in landscapes().items()
         if name != "five_spots"
@@ -231,7 +231,7 @@ def _ours(mix: diffusion.Mixture, field: Any, x: np.ndarray, tol: float) -> list
 def _with_gaussian_prior(mix: diffusion.Mixture, field: Any, x: np.ndarray) -> dict[str, list[float]]:
     """The same runs with N(0, sigma_max²) at the end: what is left is not the integration's."""
     found = {}
-    for tol in (1e-5, 5e-9):
+    for tol in (1e-5, 3e-9):
         prior = diffusion.gaussian_log_prior(SIGMA_MAX)
         run = diffusion.log_likelihood(x, field, log_prior=prior, rtol=tol, atol=tol)
         found[f"{tol:g}"] = _row(run.evaluations, run.log_density, _exact(mix, x, SIGMA_MIN))

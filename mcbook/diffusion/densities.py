@@ -11,7 +11,7 @@ Time       dm/dt = G m, with G at the middle of each step (order 2; exact where 
            e^(τG) m by uniformisation: with q = max|G_ii|, P = I + G/q is a stochastic matrix, and
                e^(τG) m = Σ_k e^(-qτ) (qτ)^k / k!  P^k m
            a sum of positive terms: positivity and mass are kept at every step size, work grows as q τ
-References scharfetter1969, chang1970 (the same flux), jensen1953 (uniformisation)
+References scharfetter1969 (the flux), grassmann1977 (uniformisation)
 Symbols    m mass per cell, b drift, D = ½ g², G generator (columns sum to zero), h distance of centres
 """
 

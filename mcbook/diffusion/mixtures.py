@@ -8,7 +8,7 @@ Denoiser   D(x) = E[x_0 | x] = x + sigma² ∇ log p_sigma = Σ_k r_k (mu_k + (x
            dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²  (Tweedie's second formula)
 Computed   in the axes of each C_k = V_k diag(v_k) V_kᵀ, where sigma² is added to v_k: one factorisation
            serves every noise level
-References robbins1956, efron2011 (Tweedie's formula)
+Reference  efron2011 (Tweedie's formula)
 Symbols    n points, K components, d dimensions; v variances, V axes (columns); z = (x - mu_k) V_k
 """
 

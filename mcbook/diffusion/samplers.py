@@ -10,7 +10,7 @@ Rules      euler            x + (b - a)(x - D)/a, the same as DDIM; order 1
            euler_maruyama   the reverse SDE in sigma², with noise of strength eta
 Cost       an evaluation is one call of the denoiser on the whole batch; n levels cost n of them, 2n - 1 for
            Heun
-References karras2022, song2021ddim, lu2022, ho2020, zhao2023 (correcting at no cost), hairer1993 (Adams)
+References karras2022, songj2021, lu2025, ho2020, zhao2023 (correcting at no cost)
 Symbols    a, b this level and the next (b = 0 after the last), D the denoised x at a, lam = -log sigma
 """
 
