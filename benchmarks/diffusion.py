@@ -317,9 +317,9 @@ def _table(sizes: Any, errors: list[float], runs: list[diffusion.Evolution]) -> 
 
 def _forwards(mix: diffusion.Mixture, process: Any, t: float, corners: Any, sizes: Any) -> dict:
     drift, spread = diffusion.equation(process)
-    errors, runs = [], []
+    (lower, upper), errors, runs = corners, [], []
     for m in sizes:
-        grid = diffusion.cells(*corners, m)
+        grid = diffusion.cells(lower, upper, m)
         start = diffusion.cell_mass(mix, grid)
         runs.append(diffusion.fokker_planck(start, grid, drift=drift, diffusion=spread, times=[0.0, t]))
         law = diffusion.cell_mass(diffusion.marginal(mix, process, t), grid)
@@ -371,7 +371,11 @@ def _cloud(mix: diffusion.Mixture, process: Any, seeds: int = 20, n: int = 40_00
     return {"particles": n, "seeds": seeds, "least": min(p), "median": float(np.median(p)), "most": max(p)}
 
 
-SECTIONS = {"samplers": samplers, "likelihood": likelihood, "fokker_planck": fokker_planck}
+SECTIONS: dict[str, Callable[[int], dict]] = {
+    "samplers": samplers,
+    "likelihood": likelihood,
+    "fokker_planck": fokker_planck,
+}
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ Backward   with eta ≥ 0 the same densities are kept by
            eta = 1 is the reverse SDE, eta = 0 the probability-flow ODE (½ g², not g²)
 Frames     y = x/s moves every process to the variance-exploding frame, where only sigma is left: VP, VE and
            EDM are one flow at three speeds, in coordinates of three scales
-References song2021 (VP, VE, the two reversals), karras2022 (s and sigma), anderson1982 and haussmann1986 (reverse SDE)
+References song2021 (VP, VE, the two reversals), karras2022 (s and sigma), anderson1982
+           and haussmann1986 (the reverse SDE)
 Symbols    s scale, sigma noise over signal, f drift rate, g diffusion, D denoiser
 """
 
