@@ -159,7 +159,7 @@ def _run(method: str, denoise: Any, x: np.ndarray, sigmas: np.ndarray) -> tuple[
 
 
 def _seconds(denoise: Any, x: np.ndarray, repeats: int) -> dict[str, Any]:
-    sides = {}
+    sides: dict[str, tuple[Callable[[], Any], int]] = {}
     for method in (*PEERS, "multistep3", "multistep4"):
         sigmas = diffusion.logistic_sigmas(levels_for(method, 36))
 

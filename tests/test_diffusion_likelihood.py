@@ -226,5 +226,8 @@ def test_bad_likelihoods_are_named(rng):
             diffusion.log_likelihood(x, field, log_prior=prior)
     with pytest.raises(ValueError, match="sigma_min must be less"):
         diffusion.log_likelihood(np.zeros((1, 1)), field, log_prior=prior, sigma_min=90.0)
+    for spoiled in (lambda x, s: (x * np.nan, x[:, 0]), lambda x, s: (x, x[:, 0] * np.nan)):
+        with pytest.raises(ValueError, match="answered with NaN"):
+            diffusion.log_likelihood(np.zeros((1, 1)), spoiled, log_prior=prior)
     with pytest.raises(ValueError, match="log_prior"):
         diffusion.log_likelihood(np.zeros((2, 1)), field, log_prior=lambda x: 0.0)

@@ -296,6 +296,9 @@ def test_schedules_out_of_order_are_refused(sigmas, says):
         ({"denoise": diffusion.five_spots()}, "must be a function"),
         ({"method": "ancestral"}, "rng must be"),
         ({"data_scale": 0.0}, "data_scale"),
+        ({"eta": -1.0}, "eta"),
+        ({"denoise": lambda x, s: x * np.nan}, "NaN or infinity at sigma = 80"),
+        ({"denoise": lambda x, s: x / 2 if s > 1 else x * np.inf}, "NaN or infinity at sigma = 1"),
     ],
 )
 def test_bad_input_is_named(change, says):
@@ -315,3 +318,5 @@ def test_bad_grids_and_flows_are_named():
         diffusion.flow(lambda x, s: x, np.ones((2, 2)), sigma_from=1.0, sigma_to=0.0)
     with pytest.raises(ValueError, match="NaN"):
         diffusion.flow(lambda x, s: x, np.full((2, 2), np.nan), sigma_from=1.0, sigma_to=0.1)
+    with pytest.raises(ValueError, match="answered with NaN"):
+        diffusion.flow(lambda x, s: x * np.nan, np.ones((2, 2)), sigma_from=1.0, sigma_to=0.1)

@@ -61,7 +61,8 @@ def log_likelihood(
 
     field      (x, sigma) ↦ (D, div D): `mixture_field`, or `exact_field` of any denoiser
     log_prior  (latent) ↦ (n,) at sigma_max: `gaussian_log_prior(sigma_max)`, or the exact one where known
-    Raises ValueError for NaN, or data whose spread is not small beside sigma_max.
+    float32 rows want tolerances of 1e-5 or more. Raises ValueError for NaN, in x or in the field's answers,
+    or data whose spread is not small beside sigma_max; RuntimeError where the solver gives up.
     """
     x = np.asarray(_checks.samples(x))
     low, high = _checks.ascending(sigma_min, sigma_max, ("sigma_min", "sigma_max"))
@@ -74,6 +75,8 @@ def log_likelihood(
         calls += 1
         sigma, z = noise_at(theta, a), state[: n * d].reshape(x.shape)
         D, div_D = field((total_scale(sigma, a) * z).astype(x.dtype), sigma)
+        _checks.answered(D, "field", sigma)
+        _checks.answered(div_D, "field", sigma)
         volume = slope_of_volume(np.asarray(div_D, dtype=float), d, sigma, a) / d
         return np.concatenate([np.asarray(slope(z, D, sigma, a), dtype=float).ravel(), volume])
 

@@ -111,9 +111,7 @@ def reverse_drift(process: Process, denoise: Any, *, eta: Any = 1.0) -> Callable
 
     Its noise is eta g(t). eta = 1: reverse SDE; eta = 0: the probability-flow ODE.
     """
-    eta, score = float(eta), score_at(process, denoise)
-    if not 0 <= eta < np.inf:
-        raise ValueError(f"eta must be finite and not negative, got {eta}.")
+    eta, score = _checks.not_negative(eta, "eta"), score_at(process, denoise)
 
     def drift(x, t):
         return process.f(t) * x - (1 + eta**2) / 2 * process.g(t) ** 2 * score(x, t)
