@@ -1,5 +1,6 @@
 """The ways back from noise: orders, exact cases, published formulas, seeds, and laws of the random ones."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -235,6 +236,15 @@ def test_float32_stays_float32(method, rng):
     x = (2 * rng.normal(size=(3, 4))).astype(np.float32)
     out = diffusion.sample(lambda x, sigma: x / 2, x, [2.0, 1.0], method=method, rng=rng)
     assert out.x.dtype == np.float32
+
+
+@pytest.mark.parametrize("method", ODE)
+def test_jax_starts_give_the_same_samples(method):
+    denoise, sigmas = diffusion.denoiser(diffusion.five_spots()), diffusion.logistic_sigmas(8)
+    known = diffusion.sample(denoise, LATENTS, sigmas, method=method).x
+    found = diffusion.sample(denoise, jnp.asarray(LATENTS), sigmas, method=method).x
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-12)
 
 
 def test_the_flow_there_and_back(rng):
