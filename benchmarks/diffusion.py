@@ -7,8 +7,9 @@ samplers       error of the endpoint by evaluations of the denoiser, against a r
                1e-12, on the same 2000 latents. The peers (Euler = DDIM, EDM's Heun, DPM-Solver++ 2M) are
                written here as they were published, and beside them multistep3 without the angle, as UniPC has
                it; on EDM's grid (rho = 7), on equal steps of log sigma, and on our grid. That is EDM's centre
-               and width of training noise, and data_scale is 1: neither was fitted to a landscape. All but the
-               first two were never looked at before they were fixed
+               and width of training noise, and data_scale is 1: neither was fitted to a landscape. All but
+               the first two were never looked at before they were fixed. "scaled": both in proportion to the
+               data's spread
 likelihood     log density of 200 points along the flow beside the exact one; the peer is RK45 on x in log
                sigma
 fokker_planck  masses in cells beside the exact ones, with orders; forwards, backwards; a cloud of particles
@@ -147,7 +148,7 @@ def samplers(repeats: int) -> dict:
         denoise = jax.jit(diffusion.denoiser(mix))
         end = diffusion.flow(denoise, x, sigma_from=SIGMA_MAX, sigma_to=SIGMA_MIN, rtol=1e-12, atol=1e-12)
         reference = np.asarray(denoise(end.x, SIGMA_MIN))
-        found[name] = {"data_scale": _spread(mix)} | _errors(denoise, x, reference)
+        found[name] = {"data_scale": _spread(mix)} | _errors(denoise, x, reference, _spread(mix))
         if name == "five_spots":
             peers_own = np.asarray(heun(denoise, x, diffusion.karras_sigmas(8193).tolist())[0])
             found["median_distance_of_references"] = _median(peers_own - reference)
@@ -164,8 +165,8 @@ def _median(gap: np.ndarray) -> float:
     return float(np.median(np.linalg.norm(gap, axis=1)))
 
 
-def _errors(denoise: Any, x: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
-    table = {}
+def _errors(denoise: Any, x: np.ndarray, reference: np.ndarray, spread: float) -> dict[str, Any]:
+    table = {"multistep3, logistic, scaled": _scaled_errors(denoise, x, reference, spread)}
     for grid_name, grid in GRIDS.items():
         for method in (*PEERS, "multistep3", "multistep4"):
             gaps, calls = [], []
@@ -182,6 +183,23 @@ def _errors(denoise: Any, x: np.ndarray, reference: np.ndarray) -> dict[str, Any
                 "order_72_to_288": float(np.log(medians[2] / medians[3]) / np.log(calls[3] / calls[2])),
             }
     return table
+
+
+def _scaled_errors(denoise: Any, x: np.ndarray, reference: np.ndarray, spread: float) -> dict[str, Any]:
+    ends = [
+        diffusion.sample(
+            denoise,
+            x,
+            diffusion.logistic_sigmas(n, centre=0.3 * spread),
+            method="multistep3",
+            data_scale=spread,
+        )
+        for n in BUDGETS
+    ]
+    return {
+        "evaluations": [end.evaluations for end in ends],
+        "median": [_median(end.x - reference) for end in ends],
+    }
 
 
 def _run(method: str, denoise: Any, x: np.ndarray, sigmas: np.ndarray) -> tuple[Any, int]:
