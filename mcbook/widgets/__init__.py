@@ -7,6 +7,7 @@ their small systems themselves, and the molecule that is turned by hand evaluate
 
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
+from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
@@ -19,6 +20,7 @@ from mcbook.widgets.walk import GradientWalk
 
 __all__ = [
     "AnswerBox",
+    "ChapterMap",
     "CheapTheory",
     "Corrected",
     "GradientMemory",
