@@ -76,6 +76,17 @@ def schedule_arrays(schedule: Any, T: int, dtype: Any) -> Any:
     return type(schedule)(*found)
 
 
+def vector(values: Any, name: str, dtype: Any) -> Any:
+    """values as a finite JAX vector of that dtype."""
+    out = np.asarray(values)
+    if out.dtype.kind not in "fiu" or out.ndim != 1 or out.size == 0:
+        raise ValueError(
+            f"{name} must be a vector of real numbers, got dtype {out.dtype}, shape {out.shape}."
+        )
+    finite(out, name)
+    return jnp.asarray(out, dtype)
+
+
 def finite(out: np.ndarray, name: str) -> None:
     """Neither NaN nor infinity."""
     if not np.isfinite(out).all():
