@@ -32,7 +32,7 @@ def miniature(chapter: str) -> Figure:
     return fig
 
 
-def _arrow(ax: Any, start: Any, end: Any, colour: str, width: float = 1.8) -> None:
+def _arrow(ax: Any, start: Any, end: Any, colour: str, width: int | float = 1.8) -> None:
     ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": width,
                                             "shrinkA": 0, "shrinkB": 0})  # fmt: skip
 
