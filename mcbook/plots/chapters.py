@@ -75,7 +75,7 @@ CHAPTERS = (
     ),
 )
 
-GRID = "display:grid;gap:1.2em 1.6em;grid-template-columns:repeat(auto-fill,minmax(10.5em,1fr))"
+GRID = "display:grid;gap:1.2em 1.4em;grid-template-columns:repeat(auto-fill,minmax(8em,1fr))"
 TITLE = "display:block;font-weight:600;line-height:1.3;margin:.4em 0 .1em"
 QUESTION = "display:block;font-size:.92em;line-height:1.35"
 

@@ -55,7 +55,7 @@ function render({ model, el }) {
     const name = model.get("chosen"), near = mode ? ties.filter((tie) => [tie.one, tie.other].includes(name)).flatMap((tie) => [tie.one, tie.other]) : stops;
     cards.forEach(({ chapter, button, card }) => {
       button.setAttribute("aria-pressed", chapter.name === name);
-      card.classList.toggle("far", chapter.name !== name && !near.includes(chapter.name));
+      card.classList.toggle("dim", chapter.name !== name && !near.includes(chapter.name));
     });
     draw();
     Object.assign(root.dataset, { chosen: name, mode, drawn: lines.childElementCount, near: [...new Set(near)].filter((n) => n !== name).join() });
