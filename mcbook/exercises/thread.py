@@ -50,7 +50,7 @@ QUESTIONS: dict[str, Question] = {
         "the gradient by K (n, n) of a step (I + hK) x_next = x, as a function of x, x_next_bar, K and h",
         grad_of_an_implicit_step,
         mistakes={
-            "the sign is lost: R contains +hK x, and the gradient is −⟨p, dR⟩": lambda x, b, K, h: (
+            "the sign is lost: R holds +hK x, and the gradient is −⟨λ, dR⟩": lambda x, b, K, h: (
                 -grad_of_an_implicit_step(x, b, K, h)
             ),
             "the outer product is transposed": lambda x, b, K, h: grad_of_an_implicit_step(x, b, K, h).T,
