@@ -31,8 +31,15 @@ class Stop(NamedTuple):
 
 
 THREAD = (
-    Stop("splice", "the memory of a network", "the error that is sent back through time", "the weights"),
-    Stop("ridge", "the field in a material", "the adjoint field", "the material and the load"),
+    Stop(
+        "splice",
+        "the memory of a network",
+        "the error that is sent back through time",
+        "the gradient for all weights",
+    ),
+    Stop(
+        "ridge", "the field in a material", "the adjoint field", "the gradient for the material and the load"
+    ),
     Stop(
         "symmetry", "what the atoms know of each other", "the pull of the energy", "the force on every atom"
     ),
@@ -41,7 +48,7 @@ THREAD = (
         "schedules",
         "the weights while they are trained",
         "what the end wants of step t",
-        "every learning rate",
+        "the gradient for every learning rate",
     ),
 )
 
@@ -59,9 +66,7 @@ TIES = (
         "correction",
         "the kernel's norm says whether a difference is easier to learn than the truth",
     ),
-    Tie(
-        "sensitivity", "diffusion", "an integral along a path: of the gradient here, of its divergence there"
-    ),
+    Tie("sensitivity", "diffusion", "an integral along a path: of a gradient here, of a divergence there"),
     Tie(
         "ridge", "schedules", "descend on the springs' energy: the hypergradient's limit is the adjoint field"
     ),
