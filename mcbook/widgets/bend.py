@@ -62,7 +62,7 @@ class BendSchedule(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return (
-            f"BendSchedule: {len(self.rates)} steps on a quadratic with noise, {len(self.curvatures)} directions; "
+            f"BendSchedule: {len(self.rates)} steps on a noisy quadratic, {len(self.curvatures)} directions; "
             "drag the rates, or let their gradient bend them"
         )
 
