@@ -16,6 +16,7 @@ from mcbook.plots.logo import sequence_logo
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.protein import protein_map
 from mcbook.plots.ridge import pictures, profiles, scales
+from mcbook.plots.schedules import intervals, step_values
 from mcbook.plots.svg import Figure, figure
 from mcbook.plots.symmetry import time_courses
 
@@ -30,6 +31,7 @@ __all__ = [
     "convergence",
     "figure",
     "fits",
+    "intervals",
     "landscape",
     "learning_curves",
     "matrix",
@@ -42,6 +44,7 @@ __all__ = [
     "scatter_pair",
     "sequence_logo",
     "spectrogram",
+    "step_values",
     "style",
     "time_courses",
     "waveforms",
