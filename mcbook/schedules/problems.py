@@ -90,3 +90,9 @@ def network_run(
     rng = np.random.default_rng(seed)
     w = first_weights(X.shape[1], _checks.whole(width, "width"), k, rng=rng).astype(dtype)
     return Run(network_loss(width, k), w, (X, y), epochs(len(X), T, batch, rng=rng), parts.validation)
+
+
+def accuracy(w: Float[Array, " p"], X: Float[Array, "n d"], y: Int[Array, " n"], *, width: int) -> float:
+    """Share of rows whose largest logit is that of their class."""
+    k = (len(w) - width * (X.shape[1] + 1)) // (width + 1)
+    return float((jnp.argmax(logits(jnp.asarray(w), jnp.asarray(X), width, k), axis=1) == y).mean())

@@ -150,7 +150,9 @@ def rows_of(data: tuple[Any, ...], batches: Any, t: Any) -> tuple[Any, ...]:
     return tuple(a.at[rows].get(mode="promise_in_bounds") for a in data)
 
 
-def advance(loss: Loss, data: Any, batches: Any, schedule: Schedule, state: Any, start: Any, stop: Any) -> Any:
+def advance(
+    loss: Loss, data: Any, batches: Any, schedule: Schedule, state: Any, start: Any, stop: Any
+) -> Any:
     """The state after the steps start, …, stop - 1."""
 
     def body(t, state):
