@@ -139,7 +139,7 @@ function render({ model, el }) {
   const set = (next) => { rates = next; met = 0; still = false; model.set("rates", rates.slice()); model.save_changes(); update(); };
   const learn = () => {
     const next = metaStep(rates, seen);
-    still = next.every((eta, t) => Math.abs(eta - rates[t]) < 1e-3 * rates[t]);
+    still = next.every((eta, t) => Math.abs(eta - rates[t]) < 2e-4 * rates[t]);
     rates = next; met += 1;
   };
   const again = () => { learn(); update(); timer = still || met >= 400 ? (pause(), 0) : setTimeout(again, 45); };
