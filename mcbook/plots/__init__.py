@@ -18,6 +18,7 @@ from mcbook.plots.miniatures import miniature
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.protein import protein_map
 from mcbook.plots.ridge import pictures, profiles, scales
+from mcbook.plots.schedules import intervals, step_values
 from mcbook.plots.strands import Strands, strands
 from mcbook.plots.svg import Figure, figure
 from mcbook.plots.symmetry import time_courses
@@ -37,6 +38,7 @@ __all__ = [
     "figure",
     "fits",
     "gallery",
+    "intervals",
     "landscape",
     "learning_curves",
     "matrix",
@@ -50,6 +52,7 @@ __all__ = [
     "scatter_pair",
     "sequence_logo",
     "spectrogram",
+    "step_values",
     "strands",
     "style",
     "time_courses",

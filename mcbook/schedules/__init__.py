@@ -76,6 +76,7 @@ from mcbook.schedules.run import (
 )
 from mcbook.schedules.shapes import (
     Shape,
+    below,
     constant,
     cosine,
     drops,
@@ -105,6 +106,7 @@ __all__ = [
     "Tuned",
     "Undone",
     "accuracy",
+    "below",
     "constant",
     "cosine",
     "divide",

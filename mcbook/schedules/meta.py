@@ -2,7 +2,8 @@
 
 Problem    min over theta of the mean over seeds of held_out(w_T(shape(theta)))
 Gradient   `reverse`, one sweep through each training; the mean over the seeds drawn for this step
-Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine
+Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  At the edge
+           of stability one seed's gradient can outgrow all others: no gradient is longer than the median so far
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
 Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have the same budget
@@ -33,8 +34,9 @@ GRADIENT = 5  # trainings that one hypergradient is counted as (measured: 3 to 5
 class MetaTraining(NamedTuple):
     """A learned theta, and the way to it: `thetas[i]` has the mean loss `losses[i]` on the seeds of step i.
 
-    theta: the last one, or, if a loss or a gradient was not finite, the best one before it; `diverged_at` is
-    then that meta-step, else None.  trainings: what it cost.
+    theta: the one of least loss where every step saw all runs, else the last one.  diverged_at: the meta-step
+    whose loss or gradient was not finite, where it ended (theta is then the best before it), or None.
+    trainings: what it cost.
     """
 
     theta: Float[np.ndarray, " k"]
@@ -95,7 +97,7 @@ def meta_train(
     theta: Any,
     *,
     steps: int = 100,
-    rate: float = 0.1,
+    rate: float = 0.05,
     levels: int = 1,
     seeds_per_step: int | None = None,
     seed: int = 0,
@@ -140,7 +142,7 @@ def meta_train(
             report(i, float(value), course.theta)
         if checkpoint is not None and ((i + 1) % _checks.whole(every, "every") == 0 or i + 1 == steps):
             save(checkpoint, mark, course)
-    return course.result(diverged_at, GRADIENT * draw)
+    return course.result(diverged_at, draw == len(runs.w), GRADIENT * draw)
 
 
 def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> Tuned:
@@ -174,18 +176,19 @@ class _Course(NamedTuple):
     grad_norms: list[float]
 
     def onwards(self, adam: Any, value: Any, grad: Any) -> "_Course":
-        update, state = adam.update(grad, self.state)
-        theta = np.asarray(optax.apply_updates(jnp.asarray(self.theta), update))
+        """A step of Adam; a gradient longer than the median of those before it is shortened to that."""
         norm = float(jnp.linalg.norm(grad))
+        usual = float(np.median([*self.grad_norms, norm]))
+        update, state = adam.update(grad * min(1.0, usual / max(norm, 1e-300)), self.state)
+        theta = np.asarray(optax.apply_updates(jnp.asarray(self.theta), update))
         return _Course(
             theta, state, [*self.losses, float(value)], [*self.thetas, self.theta], [*self.grad_norms, norm]
         )
 
-    def result(self, diverged_at: int | None, price: int) -> MetaTraining:
+    def result(self, diverged_at: int | None, best: bool, price: int) -> MetaTraining:
         losses, norms = np.array(self.losses), np.array(self.grad_norms)
         thetas = np.array(self.thetas).reshape(len(losses), len(self.theta))
-        fine = diverged_at is None or not len(losses)
-        theta = self.theta if fine else thetas[losses.argmin()]
+        theta = thetas[losses.argmin()] if len(losses) and (best or diverged_at is not None) else self.theta
         return MetaTraining(theta, losses, thetas, norms, diverged_at, price * len(losses))
 
 

@@ -8,7 +8,7 @@ Gradient   Ā_T = ½ h,  Ā_t = (1 - eta_t h)² Ā_{t+1}
 Truncated  the sum over the last K steps only: its bias is minus the sum over the others
 Greedy     least Σ h A_{t+1} step by step: eta_t = Σ h² A_t / Σ h³ (A_t + sigma²).  With one h that is the best
            schedule; with several it shrinks when the steep directions are down and leaves the flat ones behind
-Solver     the best T rates: L-BFGS-B in log eta with this gradient
+Solver     the best T rates: L-BFGS-B in log eta with this gradient, eta ≤ 2/max h
 Reference  wu2018
 Symbols    h (d,) curvatures, sigma (d,) noise of the minima, A (d,) second moments, J excess loss, K steps kept
 """
@@ -45,7 +45,7 @@ def noisy_quadratic(d: int = 20, *, condition: float = 100.0, noise: float = 1.0
     """Curvatures from 1 down to 1/condition, evenly in logarithms; sigma² = noise²/h, so that flat directions
     are as noisy as steep ones in units of the loss; w_0 = 1/√h, where every direction costs ½."""
     h = np.logspace(0, -np.log10(_checks.positive(condition, "condition")), _checks.whole(d, "d"))
-    return NoisyQuadratic(h, noise * 0.1 / np.sqrt(h), 1 / np.sqrt(h))
+    return NoisyQuadratic(h, noise / np.sqrt(h), 1 / np.sqrt(h))
 
 
 def second_moments(q: NoisyQuadratic, rates: Float[Array, " T"]) -> Float[np.ndarray, "steps d"]:
@@ -87,33 +87,41 @@ def greedy_rates(q: NoisyQuadratic, T: int) -> Float[np.ndarray, " T"]:
     return np.array(rates)
 
 
-def optimal_rates(q: NoisyQuadratic, T: int, *, iterations: int = 2000) -> Best:
-    """The T rates of least expected excess after all T steps, from the greedy ones."""
+def optimal_rates(q: NoisyQuadratic, T: int, *, most: float | None = None, iterations: int = 5000) -> Best:
+    """The T rates in (0, most] of least expected excess after all T steps, found from the greedy ones.
+
+    most: 2/max h unless told, the edge of stability.  Beyond it the steep directions may blow up first and be
+    put out at the end (Chebyshev's polynomials do that): cheaper still on a quadratic, ruinous elsewhere, and
+    with many local optima.
+    """
+    most = 2 / float(np.max(q.h)) if most is None else _checks.positive(most, "most")
+    start = np.log(np.minimum(greedy_rates(q, T), most))
 
     def both(x):
         rates = np.exp(x)
         return expected_excess(q, rates), grad_expected_excess_rates(q, rates) * rates
 
-    x = np.log(greedy_rates(q, T))
     found = minimize(
         both,
-        x,
+        start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-12, 6)] * T,
-        options={"maxiter": iterations, "ftol": 1e-15, "gtol": 1e-10},
+        bounds=[(np.log(most) - 20, np.log(most))] * T,
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-16, "gtol": 1e-10, "maxcor": 30},
     )
-    return Best(np.exp(found.x), float(found.fun), float(np.abs(found.jac).max()), bool(found.success))
+    slope = np.where((found.x >= np.log(most)) & (found.jac < 0), 0.0, found.jac)
+    return Best(np.exp(found.x), float(found.fun), float(np.abs(slope).max()), bool(found.success))
 
 
-def horizon_rates(q: NoisyQuadratic, T: int, horizon: int) -> Float[np.ndarray, " T"]:
-    """Rates decided with so many steps of foresight: the best for the steps ahead, of which the first is taken."""
+def horizon_rates(
+    q: NoisyQuadratic, T: int, horizon: int, *, most: float | None = None
+) -> Float[np.ndarray, " T"]:
+    """Rates decided with so many steps of foresight: the best for the steps ahead; the first of them is taken."""
     rates, left = [], q
     for t in range(_checks.whole(T, "T")):
         ahead = min(_checks.whole(horizon, "horizon"), T - t)
-        eta = optimal_rates(left, ahead).rates[0]
-        rates.append(eta)
-        left = left._replace(w=np.sqrt(second_moments(left, np.array([eta]))[-1]))
+        rates.append(optimal_rates(left, ahead, most=most).rates[0])
+        left = left._replace(w=np.sqrt(second_moments(left, rates[-1:])[-1]))
     return np.array(rates)
 
 

@@ -2,7 +2,7 @@
 
 Problem    rates must be positive and differ by powers of ten, and T of them are many to learn from few runs:
            descend in logarithms, along shapes with fewer numbers
-Learned    per_step, piecewise_linear, piecewise_constant, falling (never rises), every_part (momenta and decays
+Learned    per_step, below (a bound), piecewise_linear, piecewise_constant, falling (never rises), every_part (momenta and decays
            as well)
 By hand    constant, cosine, drops (the step schedule), one_cycle: what people tune; few numbers, in a box
 Chain rule ∂/∂theta = the transpose of d schedule/d theta on the derivative by each step: JAX's vjp of the shape
@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 
     def longer(self, T: int) -> "Shape":
         """The same shape over T steps (of a per-step shape: an error, its numbers are the steps)."""
-        if self.name == "per_step":
+        if self.name in ("per_step", "below"):
             raise ValueError("a schedule per step has no longer form; stretch the schedule with `stretched`.")
         return self._replace(T=_checks.whole(T, "T"))
 
@@ -77,6 +77,12 @@ def stretched(schedule: Schedule, T: int) -> Schedule:
 def per_step(T: int, **both: float | None) -> Shape:
     """A number for each step: theta_t = log eta_t."""
     return _shape("per_step", _per_step, T, _checks.whole(T, "T") * (RATES,), both)
+
+
+def below(T: int, top: float, **both: float | None) -> Shape:
+    """A number for each step, and no rate above `top`: eta_t = top σ(theta_t)."""
+    box = _checks.whole(T, "T") * ((-8.0, 8.0),)
+    return _shape("below", _below(_checks.positive(top, "top")), T, box, both)
 
 
 def piecewise_linear(T: int, knots: int = 12, **both: float | None) -> Shape:
@@ -145,6 +151,11 @@ def hats(T: int, knots: int) -> Float[np.ndarray, "T knots"]:
 
 def _per_step(theta, T):
     return Schedule(jnp.exp(theta))
+
+
+@lru_cache(maxsize=16)
+def _below(top):
+    return lambda theta, T: Schedule(top * jax.nn.sigmoid(theta))
 
 
 def _linear(theta, T):

@@ -2,11 +2,13 @@
 
 The JavaScript uses no library and no network; what needs the package's mathematics is computed here, by the
 tested functions, and handed over as arrays. (Kernel ridge regression by hand and the string on springs solve
-their small systems themselves, and the molecule that is turned by hand evaluates its networks on the page.)
+their small systems themselves, the schedule that is bent by hand runs its recurrence forwards and backwards,
+and the molecule that is turned by hand evaluates its networks on the page.)
 """
 
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
+from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.memory import GradientMemory
@@ -20,6 +22,7 @@ from mcbook.widgets.walk import GradientWalk
 
 __all__ = [
     "AnswerBox",
+    "BendSchedule",
     "ChapterMap",
     "CheapTheory",
     "Corrected",
