@@ -58,7 +58,11 @@ TIES = (
     ),
     Tie("unmixing", "symmetry", "equivariance: mix the data or turn the molecule, and the answer goes along"),
     Tie("splice", "sensitivity", "the gradient at the input: which letters made the network say so"),
-    Tie("splice", "schedules", "one recurrence: there the state is a memory, here it is the weights"),
+    Tie(
+        "splice",
+        "schedules",
+        "one recurrence: its state is a memory in the one, all the weights in the other",
+    ),
     Tie("kernels", "ridge", "the exponential kernel is the answer of a string on springs to one push"),
     Tie("kernels", "symmetry", "differentiated twice, a kernel of energies is a kernel of forces"),
     Tie(
@@ -66,11 +70,11 @@ TIES = (
         "correction",
         "the kernel's norm says whether a difference is easier to learn than the truth",
     ),
-    Tie("sensitivity", "diffusion", "an integral along a path: of a gradient here, of a divergence there"),
+    Tie("sensitivity", "diffusion", "an integral along a path, of a gradient or of a divergence"),
     Tie(
         "ridge", "schedules", "descend on the springs' energy: the hypergradient's limit is the adjoint field"
     ),
-    Tie("ridge", "diffusion", "the Laplacian: springs between neighbours here, noise that spreads there"),
+    Tie("ridge", "diffusion", "the Laplacian: springs between neighbours, or noise that spreads to them"),
     Tie("symmetry", "correction", "a force is minus the gradient of an energy, also of a sum of two"),
     Tie(
         "symmetry",
