@@ -96,8 +96,8 @@ def test_strands_show_the_lines_as_they_stand_in_the_package():
     page = BeautifulSoup(shown._repr_html_(), "html.parser")
     assert page.find("code").text == strand.line
     assert page.find("mark").text == "a_bar @ cell.W_h"
-    assert page.find("caption").text == "One step back"
-    assert page.find("th", scope="row").text.startswith("memory")
+    assert page.find("figcaption").text == "One step back"
+    assert page.find("dt").text.startswith("memory")
 
 
 def test_strands_escape_what_html_would_read():

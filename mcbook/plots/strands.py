@@ -12,6 +12,11 @@ MARK = (
     "color:inherit;background:rgba(31,120,189,.17);border-bottom:2px solid #1f78bd;"
     "border-radius:.2em .2em 0 0;padding:0 .12em"
 )
+TITLE = "margin:0 0 .3em;font-weight:600;color:inherit;text-align:left"
+ROW = "display:flex;flex-wrap:wrap;gap:.1em 1em;padding:.35em 0;border-top:1px solid var(--mc-rule,#80868f)"
+NAME = "flex:0 0 12.5em;font-weight:400;line-height:1.3;margin:0"
+LINE = "flex:1 1 17em;min-width:0;margin:0"
+CODE = "color:inherit;background:none;padding:0;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
 class Strand(NamedTuple):
@@ -36,21 +41,20 @@ class Strands(NamedTuple):
         )
 
     def _repr_html_(self) -> str:
-        return "".join(_table(title, strands) for title, strands in self.groups.items())
+        return "".join(_list(title, strands) for title, strands in self.groups.items())
 
 
-def _table(title: str, strands: tuple[Strand, ...]) -> str:
+def _list(title: str, strands: tuple[Strand, ...]) -> str:
     rows = "".join(
-        '<tr><th scope="row" style="font-weight:400;text-align:left;width:9.5em">'
-        f"{html.escape(s.name)}<br><small>{html.escape(s.path)}</small></th>"
-        f'<td style="text-align:left"><code style="white-space:pre-wrap;overflow-wrap:anywhere">{_marked(s)}'
-        "</code></td></tr>"
+        f'<div style="{ROW}"><dt style="{NAME}">{html.escape(s.name)}<br>'
+        f"<small>{html.escape(s.path)}</small></dt>"
+        f'<dd style="{LINE}"><code style="{CODE}">{_marked(s)}</code></dd></div>'
         for s in strands
     )
     return (
-        '<table class="table mc-strands" style="width:100%;margin:0 0 1.2em"><caption '
-        f'style="caption-side:top;text-align:left;font-weight:600;color:inherit">{html.escape(title)}</caption>'
-        f"<tbody>{rows}</tbody></table>"
+        '<figure class="mc-strands" style="margin:0 0 1.4em">'
+        f'<figcaption style="{TITLE}">{html.escape(title)}</figcaption>'
+        f'<dl style="margin:0">{rows}</dl></figure>'
     )
 
 
