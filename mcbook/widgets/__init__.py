@@ -8,11 +8,14 @@ their small systems themselves, and the molecule that is turned by hand evaluate
 from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
+from mcbook.widgets.digits import DrawMe
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.noise import ThereAndBack
 from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
+from mcbook.widgets.steps import StepsAndMisses
 from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
@@ -21,6 +24,7 @@ __all__ = [
     "AnswerBox",
     "CheapTheory",
     "Corrected",
+    "DrawMe",
     "GradientMemory",
     "GradientWalk",
     "Mutants",
@@ -30,8 +34,10 @@ __all__ = [
     "Relatives",
     "RidgeByHand",
     "Scan",
+    "StepsAndMisses",
     "SurfaceSweep",
     "Sweep",
+    "ThereAndBack",
     "TurnMolecule",
     "UnmixByHand",
     "bonds",
