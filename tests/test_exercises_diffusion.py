@@ -49,7 +49,7 @@ def test_the_scaled_score_is_jax_s(rng):
         return log_density(x / s, m, 0.3 + sigma**2)
 
     pull = jax.grad(lambda y: log_density(y, m, 0.3 + sigma**2))(x / s)
-    D = x / s + sigma**2 * pull
+    D = np.asarray(x / s + sigma**2 * pull)
     np.testing.assert_allclose(TRUTH["diffusion-scaled"](x, D, s, sigma), jax.grad(density)(x), atol=1e-13)
 
 

@@ -39,7 +39,7 @@ class DrawMe(anywidget.AnyWidget):
         self,
         images: Any,
         *,
-        strengths: Sequence[float],
+        strengths: Sequence[int | float],
         recognised: Any,
         spread: Any,
         chosen: tuple[int, int] = (0, 0),
