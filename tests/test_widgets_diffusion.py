@@ -234,14 +234,14 @@ def test_a_digit_is_drawn_as_it_was_handed_over(opened, pictures):
     assert canvas.get_attribute("aria-label") == "10 pictures drawn as a 0 with guidance 2"
     assert opened.get_by_role("button", name="Draw me a 0").get_attribute("aria-pressed") == "true"
     opened.wait_for_function(
-        "document.querySelector('.mc-digits .summary').textContent.includes('what is typical of it')"
+        "document.querySelector('.mc-digits .summary').textContent.includes('leaning towards')"
     )
 
 
 @pytest.mark.browser
 def test_every_strength_has_its_words(opened):
     slider = opened.get_by_role("slider", name="Strength of guidance")
-    for value, words in (("0", "no more"), ("1", "leaning"), ("3", "again and again")):
+    for value, words in (("0", "not asked for"), ("1", "no more"), ("2", "leaning"), ("3", "again and again")):
         slider.fill(value)
         opened.wait_for_function(
             "w => document.querySelector('.mc-digits .summary').textContent.includes(w)", arg=words

@@ -26,7 +26,7 @@ function render({ model, el }) {
   };
   const words = (k, s) => {
     const w = strengths[s], share = Math.round(100 * recognised[k][s]);
-    const how = w < 0 ? "the class was not asked for" : w === 0 ? "the class was asked for, and no more" : w < 2 ? "leaning towards what is typical" : "what is typical of it, again and again";
+    const how = w === 0 ? "the class was not asked for" : w <= 1 ? "the class was asked for, and no more" : w < 3 ? "leaning towards what is typical" : "what is typical of it, again and again";
     return `Digit ${k}, strength ${w}: ${how}. A classifier takes ${share} % for a ${k}.`;
   };
   const update = () => {
