@@ -10,6 +10,7 @@ line has its own dash, every group its own marker.
 """
 
 from mcbook.plots.correction import clouds
+from mcbook.plots.diffusion import sprites, swarms
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
@@ -42,7 +43,9 @@ __all__ = [
     "scatter_pair",
     "sequence_logo",
     "spectrogram",
+    "sprites",
     "style",
+    "swarms",
     "time_courses",
     "waveforms",
 ]
