@@ -42,7 +42,8 @@ def flow(
         D = counted((total_scale(sigma, a) * z).astype(x.dtype), sigma)
         return np.asarray(slope(z, D, sigma, a), dtype=float).ravel()
 
-    thetas = np.linspace(*angle([start, end], a), _checks.whole(points, "points", least=2))
+    first, last = angle([start, end], a)
+    thetas = np.linspace(first, last, _checks.whole(points, "points", least=2))
     z = (x / total_scale(start, a)).ravel()
     path = integrate(rate, z, thetas, rtol=rtol, atol=atol)
     sigmas = np.array([start, *(noise_at(t, a) for t in thetas[1:-1]), end])

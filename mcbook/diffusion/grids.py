@@ -46,7 +46,8 @@ def logistic_sigmas(
     n, low, high = _ends(n, sigma_min, sigma_max)
     centre, width = _checks.positive(centre, "centre"), _checks.positive(width, "width")
     odds = (np.array([high, low]) / centre) ** (1 / width)
-    u = np.linspace(*(odds / (1 + odds)), n)
+    first, last = odds / (1 + odds)
+    u = np.linspace(first, last, n)
     return _exact_ends(centre * (u / (1 - u)) ** width, low, high)
 
 

@@ -5,7 +5,7 @@ Problem    p(x) = Σ_k w_k N(x; mu_k, C_k); adding sigma·noise adds sigma² I t
 Score      r_k(x) = w_k N_k / p (responsibilities), a_k = -(x - mu_k) C_k⁻¹,  ∇ log p = Σ_k r_k a_k
 Hessian    ∇² log p = Σ_k r_k (a_k - a)ᵀ(a_k - a) - Σ_k r_k C_k⁻¹,  a = ∇ log p  (rows: a is 1 x d)
 Denoiser   D(x) = E[x_0 | x] = x + sigma² ∇ log p_sigma = Σ_k r_k (mu_k + (x - mu_k)(C_k + sigma² I)⁻¹ C_k)
-           dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²
+           dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²  (Tweedie's second formula)
 Computed   in the axes of each C_k = V_k diag(v_k) V_kᵀ, where sigma² is added to v_k: one factorisation
            serves every noise level
 References robbins1956, efron2011 (Tweedie's formula)
@@ -125,10 +125,9 @@ def denoise_mixture(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d"]:
 
 
 def posterior_covariance(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d d"]:
-    """Cov[x_0 | x] (n, d, d) = sigma² dD/dx = sigma² I + sigma⁴ ∇² log p_sigma, sigma a number."""
+    """Cov[x_0 | x] (n, d, d) = sigma² dD/dx = sigma² I + sigma⁴ ∇² log p_sigma, sigma a number > 0."""
     x, mix = _checked(x, mix, sigma)
-    square = sigma * sigma
-    return square * jnp.eye(x.shape[1]) + square**2 * _hessian(x, noised(mix, sigma))
+    return _posterior_covariance(x, jnp.asarray(float(sigma)), mix)
 
 
 def denoiser(mix: Mixture) -> Callable[[Any, Any], Any]:
@@ -204,10 +203,7 @@ def _parts(x, mix):
 def _hessian(x, mix):
     r, a, each = _parts(x, mix)
     spread = each - a[:, None, :]
-    if mix.axes is None:
-        precision = jax.vmap(jnp.diag)(1 / jnp.asarray(mix.variances))
-    else:
-        precision = jnp.einsum("kij,kj,klj->kil", mix.axes, 1 / jnp.asarray(mix.variances), mix.axes)
+    precision = _matrices(mix, 1 / jnp.asarray(mix.variances))
     return jnp.einsum("nk,nki,nkj->nij", r, spread, spread) - jnp.einsum("nk,kij->nij", r, precision)
 
 
@@ -226,6 +222,25 @@ def _field(x, sigma, mix):
     spread = ((pull - jnp.einsum("nk,nkd->nd", r, pull)[:, None, :]) ** 2).sum(-1)
     own = jnp.einsum("nk,nk->n", r, keep.sum(-1))
     return D, own + jnp.einsum("nk,nk->n", r, spread) * square.reshape(-1)
+
+
+@jax.jit
+def _posterior_covariance(x, sigma, mix):
+    """The law of total variance: within the components, and between their means D_k."""
+    square = sigma**2
+    z, v = _local(x, mix), _widened(mix, square)
+    r = jnp.exp(_log_shares(z, mix, square))
+    away = jnp.asarray(mix.means)[None] + _outward(_widened(mix, 0.0) / v * z, mix)
+    away = away - jnp.einsum("nk,nki->ni", r, away)[:, None, :]
+    within = _matrices(mix, mix.variances * square / v[0])
+    return jnp.einsum("nk,kij->nij", r, within) + jnp.einsum("nk,nki,nkj->nij", r, away, away)
+
+
+def _matrices(mix, diagonal):
+    """V_k diag(diagonal_k) V_kᵀ (K, d, d)."""
+    if mix.axes is None:
+        return jax.vmap(jnp.diag)(jnp.asarray(diagonal))
+    return jnp.einsum("kij,kj,klj->kil", mix.axes, diagonal, mix.axes)
 
 
 def five_spots() -> Mixture:

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from scipy.stats import chi2
 
 from mcbook.diffusion import _checks
-from mcbook.diffusion.fokker_planck import Cells
+from mcbook.diffusion.densities import Cells
 from mcbook.diffusion.mixtures import Mixture, _hessian, _log_density, _score, marginal
 from mcbook.diffusion.processes import Process, reverse_drift
 

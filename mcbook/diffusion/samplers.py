@@ -198,7 +198,7 @@ def _start(x: Any, sigma: float) -> Any:
     size = float(np.sqrt(np.mean(np.square(np.asarray(x)))))
     if x.size >= 64 and size < 0.3 * sigma:
         raise ValueError(
-            f"x must be starts at the first noise level, {sigma:g}, but its entries have a size of {size:.3g}; "
+            f"x must be starts at the first noise level, {sigma:g}, but its entries are of size {size:.3g}: "
             "multiply standard normal numbers by sigmas[0]; coordinates of VP are divided by s(t) first."
         )
     return x

@@ -108,17 +108,17 @@ def fokker_planck(
     seen, products = [now], 0
     for t0, t1 in pairwise(times):
         for k in range(steps):
-            middle = t0 + (t1 - t0) * (k + 0.5) / steps
-            G = generator(grid, drift, diffusion, float(middle), backwards=t1 < t0)
-            flat, used = transport(G, seen[-1].ravel() if k == 0 else flat, abs(t1 - t0) / steps)
-            products += used
-        seen.append(flat.reshape(now.shape))
+            middle = float(t0 + (t1 - t0) * (k + 0.5) / steps)
+            G = generator(grid, drift, diffusion, middle, backwards=t1 < t0)
+            flat, used = transport(G, now.ravel(), abs(t1 - t0) / steps)
+            now, products = flat.reshape(now.shape), products + used
+        seen.append(now)
     states = np.stack(seen)
     axes = tuple(range(1, states.ndim))
     return Evolution(times, states, states.sum(axis=axes), float(states.min()), products)
 
 
-def generator(grid: Cells, drift: Any, diffusion: Any, t: float, *, backwards: bool = False) -> Any:
+def generator(grid: Cells, drift: Any, diffusion: Any, t: Any, *, backwards: Any = False) -> Any:
     """G, sparse (N, N), with dm/dt = G m: what leaves a cell enters its neighbour, so columns sum to zero."""
     D, shape = float(diffusion(t)), shape_of(grid)
     if not 0 <= D < np.inf:
@@ -150,7 +150,7 @@ def _pass(b: np.ndarray, k: np.ndarray) -> np.ndarray:
     return np.where((k > 0) & (np.abs(P) < 500), smooth, np.maximum(b, 0.0))
 
 
-def transport(G: Any, m: np.ndarray, tau: float) -> tuple[np.ndarray, int]:
+def transport(G: Any, m: Any, tau: Any) -> tuple[np.ndarray, int]:
     """e^(tau G) m as a mean of P^k m over a Poisson number k of jumps, and how many products it took."""
     q = float(-G.diagonal().min())
     if q * tau == 0:
