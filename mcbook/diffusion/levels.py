@@ -24,7 +24,7 @@ FLOOR = 1e-6  # of the probability; below it the pull fades
 
 
 class Levels(NamedTuple):
-    """Edges (L + 1,) of the cells in the units of x, and the share (L,) of each level."""
+    """Edges (L + 1,) of the cells, equally wide, in the units of x, and the share (L,) of each level."""
 
     edges: Any
     shares: Any
@@ -37,8 +37,8 @@ def grey_levels(images: Any, edges: Any) -> Levels:
     """
     images, edges = np.asarray(images), _checks.reals(edges, "edges")
     L = len(edges) - 1
-    if edges.ndim != 1 or L < 2 or (np.diff(edges) <= 0).any():
-        raise ValueError(f"edges must be at least three increasing numbers, got {edges}.")
+    if edges.ndim != 1 or L < 2 or edges[1] <= edges[0] or np.ptp(np.diff(edges)) > 1e-9 * np.ptp(edges):
+        raise ValueError(f"edges must be at least three increasing numbers, equally far apart; got {edges}.")
     whole = np.isfinite(images).all() and (images == np.round(images)).all()
     if images.size == 0 or not whole or images.min() < 0 or images.max() >= L:
         raise ValueError(f"images must hold whole grey levels 0 … {L - 1}, as many as there are cells.")
@@ -48,12 +48,15 @@ def grey_levels(images: Any, edges: Any) -> Levels:
 
 def log_density(x: Any, sigma: Any, levels: Levels) -> Float[Array, "..."]:
     """log p_sigma of each entry of x, per unit of x; sigma > 0 broadcasts against x."""
+    x = jnp.asarray(x)
     inside, _ = _cells(x, sigma, levels.edges)
-    return jnp.log((_shares(levels, x) * inside / jnp.diff(levels.edges)).sum(-1))
+    width = levels.edges[1] - levels.edges[0]
+    return jnp.log((_shares(levels, x) * inside).sum(-1) / width)
 
 
 def pull(x: Any, sigma: Any, levels: Levels) -> Float[Array, "..."]:
-    """(E[x_0 | x] - x)/sigma of each entry, the pixel's level unknown; cells of equal width."""
+    """(E[x_0 | x] - x)/sigma of each entry x, its level unknown."""
+    x = jnp.asarray(x)
     inside, rise = _cells(x, sigma, levels.edges)
     h = _shares(levels, x)
     return (h * rise).sum(-1) / ((h * inside).sum(-1) + FLOOR)
@@ -61,7 +64,6 @@ def pull(x: Any, sigma: Any, levels: Levels) -> Float[Array, "..."]:
 
 def _cells(x, sigma, edges):
     """Φ(z_{k+1}) - Φ(z_k) and φ(z_k) - φ(z_{k+1}) for each entry and cell, z_k = (b_k - x)/sigma."""
-    x = jnp.asarray(x)
     sigma = jnp.broadcast_to(jnp.asarray(sigma, x.dtype), x.shape)[..., None]
     edges = jnp.asarray(edges, x.dtype).reshape((1,) * x.ndim + (-1,))
     z = (edges - x[..., None]) / sigma

@@ -73,7 +73,7 @@ class Training(NamedTuple):
 
 
 def train(
-    model: Model,
+    model: Any,
     data: Any,
     labels: Any = None,
     *,
@@ -208,7 +208,7 @@ def _judged(model: Model, validation: tuple[Any, Any] | None, settings: Settings
     return matching.gain(model, validation[0], key=key, sigma_min=low, sigma_max=high, draws=32).bits
 
 
-def _prepared(model: Model, data: Any, labels: Any) -> tuple[Any, Any]:
+def _prepared(model: Any, data: Any, labels: Any) -> tuple[Any, Any]:
     """Checked data as float32 and labels as int32, C for none.  Raises ValueError."""
     if not isinstance(model, Model):
         raise ValueError(f"model must be a Model, made by init_model; got {type(model).__name__}.")
