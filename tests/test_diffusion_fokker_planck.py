@@ -285,6 +285,8 @@ def test_paths_by_one_step_or_many_have_one_law(rng):
         ({"times": [0.0, np.nan]}, "NaN"),
         ({"diffusion": lambda t: -1.0}, "not negative"),
         ({"drift": lambda x, t: np.full_like(x, np.nan)}, "NaN"),
+        ({"drift": lambda x, t: x[:, 0]}, "must have shape"),
+        ({"diffusion": lambda t: 1e7}, "Take fewer cells"),
         ({"steps": 0}, "whole number"),
     ],
 )

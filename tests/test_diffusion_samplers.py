@@ -1,5 +1,6 @@
 """The ways back from noise: orders, exact cases, published formulas, seeds, and laws of the random ones."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -237,6 +238,15 @@ def test_float32_stays_float32(method, rng):
     assert out.x.dtype == np.float32
 
 
+@pytest.mark.parametrize("method", ODE)
+def test_jax_starts_give_the_same_samples(method):
+    denoise, sigmas = diffusion.denoiser(diffusion.five_spots()), diffusion.logistic_sigmas(8)
+    known = diffusion.sample(denoise, LATENTS, sigmas, method=method).x
+    found = diffusion.sample(denoise, jnp.asarray(LATENTS), sigmas, method=method).x
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-12)
+
+
 def test_the_flow_there_and_back(rng):
     denoise = diffusion.denoiser(diffusion.five_spots())
     x = diffusion.sample_mixture(diffusion.five_spots(), 8, rng)
@@ -296,6 +306,9 @@ def test_schedules_out_of_order_are_refused(sigmas, says):
         ({"denoise": diffusion.five_spots()}, "must be a function"),
         ({"method": "ancestral"}, "rng must be"),
         ({"data_scale": 0.0}, "data_scale"),
+        ({"eta": -1.0}, "eta"),
+        ({"denoise": lambda x, s: x * np.nan}, "NaN or infinity at sigma = 80"),
+        ({"denoise": lambda x, s: x / 2 if s > 1 else x * np.inf}, "NaN or infinity at sigma = 1"),
     ],
 )
 def test_bad_input_is_named(change, says):
@@ -315,3 +328,5 @@ def test_bad_grids_and_flows_are_named():
         diffusion.flow(lambda x, s: x, np.ones((2, 2)), sigma_from=1.0, sigma_to=0.0)
     with pytest.raises(ValueError, match="NaN"):
         diffusion.flow(lambda x, s: x, np.full((2, 2), np.nan), sigma_from=1.0, sigma_to=0.1)
+    with pytest.raises(ValueError, match="answered with NaN"):
+        diffusion.flow(lambda x, s: x * np.nan, np.ones((2, 2)), sigma_from=1.0, sigma_to=0.1)

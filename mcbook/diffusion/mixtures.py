@@ -8,7 +8,7 @@ Denoiser   D(x) = E[x_0 | x] = x + sigma² ∇ log p_sigma = Σ_k r_k (mu_k + (x
            dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²  (Tweedie's second formula)
 Computed   in the axes of each C_k = V_k diag(v_k) V_kᵀ, where sigma² is added to v_k: one factorisation
            serves every noise level
-References robbins1956, efron2011 (Tweedie's formula)
+Reference  efron2011 (Tweedie's formula)
 Symbols    n points, K components, d dimensions; v variances, V axes (columns); z = (x - mu_k) V_k
 """
 
@@ -98,33 +98,33 @@ def sample_mixture(mix: Mixture, n: Any, rng: Any) -> np.ndarray:
     return means[k] + (z if mix.axes is None else np.einsum("nj,nij->ni", z, np.asarray(mix.axes)[k]))
 
 
-def log_density(x: Any, mix: Mixture) -> Float[Array, " n"]:
+def log_density(x: Any, mix: Any) -> Float[Array, " n"]:
     """log p (n,) in nats at x (n, d).  Raises ValueError for NaN, wrong shapes, a component of no width."""
     return _log_density(*_checked(x, mix))
 
 
-def score(x: Any, mix: Mixture) -> Float[Array, "n d"]:
+def score(x: Any, mix: Any) -> Float[Array, "n d"]:
     """∇ log p (n, d), the gradient of each row's log density."""
     return _score(*_checked(x, mix))
 
 
-def hessian(x: Any, mix: Mixture) -> Float[Array, "n d d"]:
+def hessian(x: Any, mix: Any) -> Float[Array, "n d d"]:
     """∇² log p (n, d, d)."""
     return _hessian(*_checked(x, mix))
 
 
-def responsibilities(x: Any, mix: Mixture) -> Float[Array, "n K"]:
+def responsibilities(x: Any, mix: Any) -> Float[Array, "n K"]:
     """The probability (n, K) that each row came from each component."""
     return jnp.exp(_log_shares(_local(*_checked(x, mix)), mix, 0.0))
 
 
-def denoise_mixture(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d"]:
+def denoise_mixture(x: Any, sigma: Any, mix: Any) -> Float[Array, "n d"]:
     """E[x_0 | x] (n, d) for x = x_0 + sigma·noise (n, d); sigma a number or one per row (n,)."""
     x, mix = _checked(x, mix, sigma)
     return _field(x, jnp.asarray(sigma), mix)[0]
 
 
-def posterior_covariance(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d d"]:
+def posterior_covariance(x: Any, sigma: Any, mix: Any) -> Float[Array, "n d d"]:
     """Cov[x_0 | x] (n, d, d) = sigma² dD/dx = sigma² I + sigma⁴ ∇² log p_sigma, sigma a number > 0."""
     x, mix = _checked(x, mix, sigma)
     return _posterior_covariance(x, jnp.asarray(float(sigma)), mix)
@@ -140,7 +140,7 @@ def mixture_field(mix: Mixture) -> Callable[[Any, Any], tuple[Any, Any]]:
     return lambda x, sigma: _field(x, sigma, mix)
 
 
-def _checked(x: Any, mix: Mixture, sigma: Any = 0.0) -> tuple[Any, Mixture]:
+def _checked(x: Any, mix: Any, sigma: Any = 0.0) -> tuple[Any, Mixture]:
     if not isinstance(mix, Mixture):
         raise ValueError(f"mix must be a Mixture, made by mixture(...); got {type(mix).__name__}.")
     x = _checks.samples(x, d=np.shape(mix.means)[1])

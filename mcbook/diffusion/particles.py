@@ -5,7 +5,6 @@ Back       Euler-Maruyama for dx = [f x - ½ (1 + eta²) g² ∇ log p_t] dt + e
 Residual   of the analytic density, divided by it:
                ∂_t log p + f (d + x·∇log p) - ½ g² (tr ∇² log p + |∇ log p|²)
 Agreement  Pearson's statistic Σ (counts - n m)² / (n m) of a histogram against masses m per cell
-Reference  pearson1900
 """
 
 from functools import partial
