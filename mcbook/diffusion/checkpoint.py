@@ -81,7 +81,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Header and leaves of a whole checkpoint.  Raises ValueError for anything else."""
     damaged = f"{path.name} is no whole checkpoint: it is truncated, damaged or something else"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             text = arrays["header"].tobytes()
             header = json.loads(text)
             leaves = [arrays[f"leaf_{i}"] for i in range(len(header["leaves"]))]

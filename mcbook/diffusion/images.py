@@ -66,7 +66,7 @@ def cell_edges(L: Any) -> np.ndarray:
     return np.linspace(-1.0, 1.0, _checks.whole(L, "L", least=2) + 1)
 
 
-def dequantise(pixels: Any, L: Any, *, rng: np.random.Generator) -> np.ndarray:
+def dequantise(pixels: Any, L: Any, *, rng: Any) -> np.ndarray:
     """x = -1 + (k + uniform) 2/L for whole grey levels k of any shape.  Raises ValueError."""
     pixels, rng = _levels(pixels, L), _checks.generator(rng)
     return -1 + (pixels + rng.random(pixels.shape)) * (2 / L)
