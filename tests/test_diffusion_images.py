@@ -129,7 +129,7 @@ def test_labels_must_be_as_many_as_images(folder):
 
 
 def test_the_same_code_trains_on_28_by_28(folder):
-    """A few steps on the reader's folder: the convolutional network, 256 grey levels, the Gaussians of its classes."""
+    """A few steps on the reader's folder: convolutions, 256 grey levels, a Gaussian for each class."""
     found = images.idx_images(folder[0])
     base, grey, sigma_data = images.starting_point(found)
     model = learned.init_model(
@@ -157,7 +157,7 @@ def test_the_same_code_trains_on_28_by_28(folder):
 
 
 def test_the_base_alone_tells_most_digits_apart():
-    """Bayes with one Gaussian for each class, on the test digits: a sanity check of labels and pixels together."""
+    """Bayes with one Gaussian for each class, on the test digits: labels and pixels belong together."""
     split = images.digits()
     base, _, _ = images.starting_point(split.train)
     x = images.centred(split.test.pixels, 17).reshape(-1, 64)

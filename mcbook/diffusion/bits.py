@@ -82,7 +82,7 @@ def adams(rate: Any, z: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.n
 
 @jax.jit
 def divergence(model: Model, x: Any, sigma: Any) -> tuple[Any, Any]:
-    """D (n, ...) and its divergence (n,), exactly: D linearised at x, one push for each of the d directions."""
+    """D (n, ...) and its divergence (n,), exactly: D linearised at x, one push for each direction."""
     none = jnp.full(len(x), learned.classes_of(model))
     level = jnp.full(len(x), sigma, x.dtype)
     D, push = jax.linearize(lambda x: learned.apply(model, x, level, none), x)

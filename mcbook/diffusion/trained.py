@@ -32,7 +32,7 @@ FILE = "digits.npz"
 
 
 def untrained(digits: Images, *, seed: int = 0, **changes: Any) -> Model:
-    """The model before training: the density of ten Gaussians, exactly.  `changes` to `init_model`'s settings."""
+    """The model before training: the density of ten Gaussians, exactly.  `changes` go to `init_model`."""
     base, levels, sigma_data = images.starting_point(digits, shrink=SHRINK)
     start = {"classes": len(base.members), "base": base, "levels": levels, "sigma_data": sigma_data}
     settings = SIZES | start | changes
