@@ -1,4 +1,4 @@
-"""Networks and what they start from: preconditioning, grey levels, labelled mixtures, the learned denoiser."""
+"""Networks and what they start from: preconditioning, grey levels, labelled mixtures, the denoiser."""
 
 import jax
 import jax.numpy as jnp
@@ -86,12 +86,11 @@ def test_the_pull_is_sigma_times_the_slope_of_the_log_density(three_levels, sigm
 def test_the_pull_is_tweedies_posterior_mean(three_levels):
     """(E[x_0 | x] - x)/sigma, E by quadrature over the cells."""
     sigma, x = 0.3, -0.1
-    weight = lambda t: (
-        three_levels.shares[np.searchsorted(three_levels.edges, t) - 1]
-        * np.exp(  # noqa: E731
-            -((x - t) ** 2) / (2 * sigma**2)
-        )
-    )
+
+    def weight(t):
+        share = three_levels.shares[np.searchsorted(three_levels.edges, t) - 1]
+        return share * np.exp(-((x - t) ** 2) / (2 * sigma**2))
+
     inner = [-0.2, 0.6]
     mean = integrate.quad(lambda t: t * weight(t), -1, 1.4, points=inner)[0]
     mean /= integrate.quad(weight, -1, 1.4, points=inner)[0]

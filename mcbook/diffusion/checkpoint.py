@@ -2,10 +2,10 @@
 
 Format     one .npz: the leaves of the state in order, and a header (JSON) with their names, shapes, types,
            the settings of the run and a SHA-256 over all of it; never a pickle
-Writing    to a temporary file beside the checkpoint, flushed to the disk, then renamed onto it: whoever reads
-           finds the old checkpoint or the new one, whole
-Reading    the digest first (truncated or damaged?), then names, shapes and types (another architecture?), then
-           the settings (another run?)
+Writing    to a temporary file beside the checkpoint, flushed to the disk, then renamed onto it: whoever
+           reads finds the old checkpoint or the new one, whole
+Reading    the digest first (truncated or damaged?), then names, shapes and types (another architecture?),
+           then the settings (another run?)
 """
 
 import contextlib
@@ -67,8 +67,8 @@ def load(path: Any, like: Any, settings: dict[str, Any] | None = None) -> Any:
         names = [k for k in sorted({*settings, *found}) if _plain(settings.get(k)) != found.get(k)]
         raise ValueError(
             f"{path.name} belongs to a run with other settings; they differ in {', '.join(names)}: "
-            f"expected {[settings.get(k) for k in names]}, found {[found.get(k) for k in names]}. Give the new "
-            "run another file, or delete this one."
+            f"expected {[settings.get(k) for k in names]}, found {[found.get(k) for k in names]}. Give the "
+            "new run another file, or delete this one."
         )
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
@@ -81,7 +81,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Header and leaves of a whole checkpoint.  Raises ValueError for anything else."""
     damaged = f"{path.name} is no whole checkpoint: it is truncated, damaged or something else"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             text = arrays["header"].tobytes()
             header = json.loads(text)
             leaves = [arrays[f"leaf_{i}"] for i in range(len(header["leaves"]))]

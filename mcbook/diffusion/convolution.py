@@ -98,7 +98,7 @@ def apply_conv(
 
 
 def convolve(x: Float[Array, "n H W p"], W: Float[Array, "3 3 p q"]) -> Float[Array, "n H W q"]:
-    """A 3 x 3 convolution, zeros beyond the edge: nine shifted copies side by side, and one matrix product."""
+    """A 3 x 3 convolution, zeros beyond the edge: nine shifted copies side by side, one matrix product."""
     _n, H, W_pixels, p = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     near = [padded[:, i : i + H, j : j + W_pixels] for i in range(3) for j in range(3)]

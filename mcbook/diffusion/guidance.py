@@ -4,10 +4,10 @@ Bayes      log p(x | y) = log p(x) + log p(y | x) - log p(y), and so
            ∇ log p(x | y) = ∇ log p(x) + ∇ log p(y | x): the score of "a seven" is the score, plus a gradient
 Guided     ∇ log p(x) + strength ∇ log p(y | x): strength 1 is Bayes, more is insistence
 Classifier log p(y | x_sigma) known: D = D(x) + strength sigma² ∇_x log p(y | x_sigma)
-No classifier  the gradient is a difference of two denoisers: D = D(x) + strength (D(x | y) - D(x))
+None       the gradient is a difference of two denoisers: D = D(x) + strength (D(x | y) - D(x))
            (ho2022 write w for strength - 1)
-Caution    the guided field is no longer the score of any noised density unless strength is 0 or 1: samples are
-           more typical of the class, and less various
+Caution    unless strength is 0 or 1 the guided field is no longer the score of one density, noised: samples
+           are more typical of their class, and less various
 References dhariwal2021, ho2022
 """
 
@@ -27,7 +27,7 @@ Denoiser = Callable[[Any, Any], Any]
 
 
 def guided(denoise: Denoiser, denoise_class: Denoiser, strength: Any) -> Denoiser:
-    """(x, sigma) ↦ D(x) + strength (D(x | y) - D(x)) of two denoisers.  Raises ValueError for a strength < 0."""
+    """(x, sigma) ↦ D(x) + strength (D(x | y) - D(x)) of two denoisers.  ValueError for a strength < 0."""
     strength = _strength(strength)
 
     def denoise_guided(x, sigma):

@@ -1,10 +1,10 @@
 """Images for the chapter: scikit-learn's digits, and a folder of the reader's in MNIST's format.
 
-Scale      x from -1 (the lower edge of level 0) to 1 (the upper edge of the last level); with L levels a cell is
+Scale      x from -1 (the lower edge of level 0) to 1 (the upper edge of the last); with L levels a cell is
            2/L wide. A grey level k with uniform noise u in [0, 1): x = -1 + (k + u) 2/L
 Bits       a density p(x) of the dequantised pixels is worth -log2 p(x)/d - log2(2/L) bits per pixel, an upper
            bound of what a code of the whole grey levels needs (theis2016)
-Split      of the 1797 digits in the order of NumPy's RandomState(0).permutation: the last 360 are for the test,
+Split      of the 1797 digits in the order of NumPy's RandomState(0).permutation: the last 360 for the test,
            the 287 before them for validation, the other 1150 for training
 References theis2016 (uniform dequantisation), lecun1998 (the idx format)
 """
@@ -40,7 +40,7 @@ class Split(NamedTuple):
 
 
 def digits() -> Split:
-    """scikit-learn's handwritten digits, 8 x 8 pixels of 17 grey levels (Alpaydin and Kaynak 1998, CC BY 4.0)."""
+    """scikit-learn's handwritten digits, 8 x 8 pixels of 17 grey levels (Alpaydin and Kaynak, CC BY 4.0)."""
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -57,8 +57,8 @@ def part(images: Images, rows: Any) -> Images:
 
 def together(first: Images, second: Images) -> Images:
     """Two sets as one, such as training and validation once all has been chosen."""
-    pair = ((first.pixels, second.pixels), (first.labels, second.labels))
-    return Images(*(np.concatenate(parts) for parts in pair), first.levels)
+    pixels = np.concatenate([first.pixels, second.pixels])
+    return Images(pixels, np.concatenate([first.labels, second.labels]), first.levels)
 
 
 def cell_edges(L: Any) -> np.ndarray:
@@ -66,7 +66,7 @@ def cell_edges(L: Any) -> np.ndarray:
     return np.linspace(-1.0, 1.0, _checks.whole(L, "L", least=2) + 1)
 
 
-def dequantise(pixels: Any, L: Any, *, rng: np.random.Generator) -> np.ndarray:
+def dequantise(pixels: Any, L: Any, *, rng: Any) -> np.ndarray:
     """x = -1 + (k + uniform) 2/L for whole grey levels k of any shape.  Raises ValueError."""
     pixels, rng = _levels(pixels, L), _checks.generator(rng)
     return -1 + (pixels + rng.random(pixels.shape)) * (2 / L)
@@ -88,7 +88,7 @@ def to_pixels(x: Any, L: Any) -> np.ndarray:
 
 
 def starting_point(images: Images, *, shrink: Any = 0.1) -> tuple[Labelled, Levels, float]:
-    """What `init_model` starts from: a Gaussian for each class, the grey levels, and the spread of the data."""
+    """What `init_model` starts from: a Gaussian for each class, grey levels, and the spread of the data."""
     x = centred(images.pixels, images.levels).reshape(len(images.pixels), -1)
     width = 2 / images.levels
     base = gaussians_by_class(x, images.labels, shrink=shrink, extra=width**2 / 12)
@@ -130,7 +130,8 @@ def idx_images(folder: Any, which: str = "train") -> Images:
     pixels, labels = (read_idx(_found(Path(folder), name)) for name in NAMES[which])
     if pixels.ndim != 3 or labels.ndim != 1 or len(pixels) != len(labels):
         raise ValueError(
-            f"{Path(folder).name} should hold images (n, H, W) and labels (n,); got {pixels.shape} and {labels.shape}."
+            f"{Path(folder).name} should hold images (n, H, W) and labels (n,); got {pixels.shape} and "
+            f"{labels.shape}."
         )
     return Images(pixels.astype(float), labels.astype(int), 256)
 
@@ -149,15 +150,15 @@ def read_idx(path: Any) -> np.ndarray:
         raise ValueError(f"{path.name} is truncated or no gzip file ({error}); fetch it again.") from error
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != 8 or not 1 <= raw[3] <= 3:
         raise ValueError(
-            f"{path.name} is not in the idx format for bytes: expected the magic number 0, 0, 8 and a rank of "
-            f"1 … 3, found {list(raw[:4])}."
+            f"{path.name} is not in the idx format for bytes: expected the magic number 0, 0, 8 and a rank "
+            f"of 1 … 3, found {list(raw[:4])}."
         )
     start = 4 + 4 * raw[3]
     shape = struct.unpack(f">{raw[3]}I", raw[4:start]) if len(raw) >= start else ()
     if len(raw) != start + int(np.prod(shape, dtype=np.int64)) or not shape:
         raise ValueError(
-            f"{path.name} promises {shape} bytes and holds {max(len(raw) - start, 0)}: it is truncated or damaged; "
-            "fetch it again."
+            f"{path.name} promises {shape} bytes and holds {max(len(raw) - start, 0)}: it is truncated or "
+            "damaged; fetch it again."
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 

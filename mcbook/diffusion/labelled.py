@@ -1,4 +1,4 @@
-"""A mixture whose components have names: one Gaussian for each digit, without a network and without iterations.
+"""A mixture whose components have names: one Gaussian for each digit, without network or iterations.
 
 Problem    a closed-form denoiser that knows classes: p(x) = Σ_y p(y) p(x | y), each p(x | y) a mixture
 Fit        one Gaussian per class: mean and covariance of its images, the covariance drawn towards what the
@@ -139,8 +139,7 @@ def _joint(x, sigma, base):
 
 def _allowed(joint, base, labels):
     """log w_k N_k with the components of other classes at -∞."""
-    C, K = base.members.shape
-    members = jnp.concatenate([jnp.asarray(base.members), jnp.ones((1, K))])
+    members = jnp.concatenate([jnp.asarray(base.members), jnp.ones((1, joint.shape[1]))])
     return joint + _log(members, joint.dtype)[labels]
 
 

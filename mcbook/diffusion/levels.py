@@ -1,7 +1,7 @@
 """Grey levels as cells: the part of a pixel's denoiser that dequantisation leaves to a closed form.
 
-Problem    a pixel of grey level k becomes uniform in the cell [b_k, b_{k+1}); its density has steps, and a smooth
-           network draws steps badly
+Problem    a pixel of grey level k becomes uniform in the cell [b_k, b_{k+1}); its density has steps, and a
+           smooth network draws steps badly
 Law        with shares h_k of the levels and cells of width w, under noise:
            p_sigma(x) = Σ_k h_k (Φ((b_{k+1} - x)/sigma) - Φ((b_k - x)/sigma)) / w
 Pull       sigma ∂ log p_sigma/∂x = (E[x_0 | x] - x)/sigma: Tweedie's formula, pixel by pixel

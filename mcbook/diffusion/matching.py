@@ -9,7 +9,7 @@ Trick      ∇ log p_sigma(x) = -E[noise | x]/sigma, so that given x the two int
 Loss       mean over samples of |D - x_0|² / (d c_out²): the same regression, weighed by `preconditioning`
 Likelihood -E log p(x_0) is bounded by an integral over log sigma of E |D - x_0|²/sigma² and a constant that
            no denoiser changes. So the gain over a closed-form denoiser whose density is known is
-           E ∫ (|D_base - x_0|² - |D - x_0|²)/sigma² d log sigma   nats: no Jacobian, no solver, little variance
+           E ∫ (|D_base - x_0|² - |D - x_0|²)/sigma² d log sigma  nats: no Jacobian, no solver
 References vincent2011, kingma2021 (the bound), kong2023 (the loss relative to a Gaussian)
 Symbols    n samples, d dimensions; noise ~ N(0, I)
 """

@@ -2,10 +2,10 @@
 
 Problem    D(x, sigma, y) ≈ E[x_0 | x, y] for data of which only samples are known
 Form       D = D_base + c_out (F + gate ∘ pull)
-           D_base  c_skip x (the denoiser of one round Gaussian), or that of a labelled mixture fitted to the data
+           D_base  c_skip x (the denoiser of one round Gaussian), or a labelled mixture's, fitted to the data
            F, gate the network's outputs, of the inputs c_in x and (D_base - x)/sigma; zero before training
            pull    what the grey levels say of each pixel by itself (`levels`); absent where there are none
-So         before training D is the base exactly: its density, its samples; training can only be asked to do better
+So         before training D is the base exactly, with its density; training is asked for what is missing
 Reference  karras2022 (the form with the round Gaussian)
 Symbols    x (n, ...) of any trailing shape for a perceptron, (n, H, W) for a convolutional network; labels
            0 … C - 1 are classes, C says no class
@@ -66,8 +66,8 @@ def init_model(
     sigma_data = _checks.positive(sigma_data, "sigma_data")
     if base is not None and (base.mixture.means.shape[1], len(base.members)) != (np.prod(shape), classes):
         raise ValueError(
-            f"base has {base.mixture.means.shape[1]} dimensions and {len(base.members)} classes; the model has "
-            f"{int(np.prod(shape))} and {classes}: fit it to the same data and labels."
+            f"base has {base.mixture.means.shape[1]} dimensions and {len(base.members)} classes; the model "
+            f"has {int(np.prod(shape))} and {classes}: fit it to the same data and labels."
         )
     p, q, d = 1 + (base is not None), 1 + (levels is not None), int(np.prod(shape))
     if kind == "mlp":
@@ -88,8 +88,8 @@ def check_shape(model: Model, shape: tuple[int, ...]) -> None:
         stride = convolution.stride(model.params)
         if len(shape) != 2 or any(m % stride for m in shape):
             raise ValueError(
-                f"the network halves images {len(model.params.down)} times: height and width must be divisible "
-                f"by {stride}, got shape {shape}; pad the images, or take a smaller depth."
+                f"the network halves images {len(model.params.down)} times: height and width must be "
+                f"divisible by {stride}, got shape {shape}; pad the images, or take a smaller depth."
             )
     else:
         d = model.params.W_in.shape[0] // (1 + (model.base is not None))
@@ -134,7 +134,7 @@ def raw(params: Any, inputs: Any, c_noise: Any, labels: Any, *, key: Any = None,
 def denoise(model: Model, x: Any, sigma: Any, labels: Any = None) -> Float[Array, "n ..."]:
     """E[x_0 | x, y] as the model has learned it, in the precision of x.
 
-    x (n, ...) = x_0 + sigma·noise; sigma > 0, a number or (n,); labels (n,), one for all, or None: no class said.
+    x (n, ...) = x_0 + sigma·noise; sigma > 0, a number or (n,); labels (n,), one for all, or None.
     Raises ValueError for NaN, a shape or labels that the model does not take, sigma not positive.
     """
     x = _checks.samples(x)
@@ -157,6 +157,13 @@ def denoiser(model: Model, labels: Any = None) -> Callable[[Any, Any], Any]:
 def precise(model: Model) -> Model:
     """The model in float64 (where JAX has it switched on), for likelihoods."""
     return jax.tree.map(lambda v: jnp.asarray(v, float), model)
+
+
+def base_of(model: Model) -> Labelled:
+    """The labelled mixture that the model started from, in float64.  Raises ValueError if there is none."""
+    if model.base is None:
+        raise ValueError("the model has no base but the round Gaussian N(0, sigma_data² I).")
+    return jax.tree.map(lambda v: np.asarray(v, dtype=float), model.base)
 
 
 @jax.jit

@@ -113,7 +113,7 @@ def apply_mlp(
 
 
 def dropped(u: Any, key: Any, dropout: Any, i: int) -> Any:
-    """u with a share of its entries set to 0 and the others enlarged to keep the mean; u itself without key."""
+    """u with a share of its entries set to 0, the others enlarged to keep the mean; u itself without key."""
     if key is None:
         return u
     kept = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - dropout, u.shape)

@@ -1,14 +1,14 @@
 """Training a denoiser: fresh noise at every step, averaged weights, and a checkpoint that survives.
 
 Problem    weights whose denoiser is good on samples that nobody has shown to them
-Objective  `matching.matching_loss`, sigma uniform in log sigma; grey levels are dequantised anew at each step; a
-           share `unlabelled` of the labels is hidden, so that one network learns D(x | y) and D(x)
+Objective  `matching.matching_loss`, sigma uniform in log sigma; grey levels are dequantised anew at each
+           step; a share `unlabelled` of labels is hidden, so that one network learns D(x | y) and D(x)
 Gradient   JAX's
 Solver     optax's AdamW, the gradient's norm clipped to 1, the rate warmed up and let down along a cosine.
            What is returned is the exponential moving average of the weights:
            average ← a·average + (1 - a)·weights, a growing to `ema`
-Seeds      step i draws from fold_in(key, i): a run that was killed and resumed has the same weights, to the bit,
-           as one that was not
+Seeds      step i draws from fold_in(key, i): a run that was killed and resumed has the same weights, to the
+           bit, as one that was not
 References kingma2015, karras2022, ho2022 (hidden labels)
 """
 
@@ -121,8 +121,8 @@ def train(
         if path is not None:
             checkpoint.save(path, state, described)
     done = int(state.step) // settings.every
-    course = (np.asarray(part)[:done] for part in (state.losses, state.gains))
-    return Training(model._replace(params=state.average), *course, int(state.step), bool(diverged))
+    losses, gains = np.asarray(state.losses)[:done], np.asarray(state.gains)[:done]
+    return Training(model._replace(params=state.average), losses, gains, int(state.step), bool(diverged))
 
 
 def _bar(chunks: range, every: int, progress: bool) -> Any:
@@ -153,7 +153,7 @@ def _optimiser(settings: Settings) -> optax.GradientTransformation:
 
 @lru_cache(maxsize=16)
 def _course(settings: Settings) -> Any:
-    """The compiled `every` steps: ((params, average, memory), frozen, data, labels, key, start) -> …, loss."""
+    """The compiled `every` steps: (carry, frozen, data, labels, key, start) -> carry…, mean loss."""
 
     def step(carry, i, frozen, data, labels, key):
         params, average, memory = carry
@@ -250,7 +250,8 @@ def _settled(settings: Settings) -> Settings:
     others = {
         name: float(getattr(settings, name)) for name in ("rate", "decay", "dropout", "unlabelled", "ema")
     }
-    settings = Settings(**whole, **others, sigma_min=low, sigma_max=high)
+    given: dict[str, Any] = {**whole, **others, "sigma_min": low, "sigma_max": high}
+    settings = Settings(**given)
     shares = (settings.dropout, settings.ema)
     fine = min(shares) >= 0 and max(shares) < 1 and 0 <= settings.unlabelled <= 1
     if not (fine and 0 < settings.rate < 1 and settings.decay >= 0 and settings.steps % settings.every == 0):
