@@ -3,12 +3,11 @@
 Problem    dx = f x dt + g dW spreads data into noise; dx/dt = f x - ½ g² ∇ log p_t leads back
 Modules    processes (VP, VE, EDM: one curve, three frames), mixtures (score, Hessian and denoiser in closed
            form), grids (noise levels), angle, samplers and flows (the way back), likelihood (the way there),
-           fokker_planck (the densities), particles (the cloud)
+           densities (the Fokker-Planck equation), particles (the cloud)
 Page       book/creation/diffusion
 """
 
-from mcbook.diffusion.flows import flow
-from mcbook.diffusion.fokker_planck import (
+from mcbook.diffusion.densities import (
     Cells,
     Evolution,
     cell_mass,
@@ -18,6 +17,7 @@ from mcbook.diffusion.fokker_planck import (
     fokker_planck,
     volumes,
 )
+from mcbook.diffusion.flows import flow
 from mcbook.diffusion.grids import check_sigmas, karras_sigmas, log_sigmas, logistic_sigmas
 from mcbook.diffusion.likelihood import (
     Estimate,

@@ -34,7 +34,7 @@ def flow(
     """
     x = np.asarray(_checks.samples(x))
     start, end = _checks.positive(sigma_from, "sigma_from"), _checks.positive(sigma_to, "sigma_to")
-    a, counted = _checks.positive(data_scale, "data_scale"), _Counted(denoise, x.shape)
+    a, counted = _checks.positive(data_scale, "data_scale"), _Counted(denoise, x)
 
     def rate(theta: float, z: np.ndarray) -> np.ndarray:
         sigma = noise_at(theta, a)

@@ -5,7 +5,6 @@ Back       Euler-Maruyama for dx = [f x - ½ (1 + eta²) g² ∇ log p_t] dt + e
 Residual   of the analytic density, divided by it:
                ∂_t log p + f (d + x·∇log p) - ½ g² (tr ∇² log p + |∇ log p|²)
 Agreement  Pearson's statistic Σ (counts - n m)² / (n m) of a histogram against masses m per cell
-Reference  pearson1900
 """
 
 from functools import partial
@@ -19,7 +18,7 @@ from jaxtyping import Float, Int
 from scipy.stats import chi2
 
 from mcbook.diffusion import _checks
-from mcbook.diffusion.fokker_planck import Cells
+from mcbook.diffusion.densities import Cells
 from mcbook.diffusion.mixtures import Mixture, _hessian, _log_density, _score, marginal
 from mcbook.diffusion.processes import Process, reverse_drift
 

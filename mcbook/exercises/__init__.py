@@ -11,6 +11,7 @@ from typing import Any
 
 from mcbook.exercises import (
     correction,
+    diffusion,
     kernels,
     ridge,
     schedules,
@@ -25,7 +26,7 @@ from mcbook.widgets import AnswerBox
 
 __all__ = ["box", "check", "question"]
 
-CHAPTERS = (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, schedules, thread)
+CHAPTERS = (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion, schedules, thread)
 
 
 def question(name: str) -> Question:

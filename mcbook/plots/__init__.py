@@ -11,6 +11,7 @@ line has its own dash, every group its own marker.
 
 from mcbook.plots.chapters import CHAPTERS, Gallery, gallery
 from mcbook.plots.correction import clouds
+from mcbook.plots.diffusion import sprites, swarms
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
@@ -52,9 +53,11 @@ __all__ = [
     "scatter_pair",
     "sequence_logo",
     "spectrogram",
+    "sprites",
     "step_values",
     "strands",
     "style",
+    "swarms",
     "time_courses",
     "waveforms",
 ]

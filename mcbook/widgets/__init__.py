@@ -11,11 +11,14 @@ from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
+from mcbook.widgets.digits import DrawMe
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
+from mcbook.widgets.noise import ThereAndBack
 from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
+from mcbook.widgets.steps import StepsAndMisses
 from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
@@ -26,6 +29,7 @@ __all__ = [
     "ChapterMap",
     "CheapTheory",
     "Corrected",
+    "DrawMe",
     "GradientMemory",
     "GradientWalk",
     "Mutants",
@@ -35,8 +39,10 @@ __all__ = [
     "Relatives",
     "RidgeByHand",
     "Scan",
+    "StepsAndMisses",
     "SurfaceSweep",
     "Sweep",
+    "ThereAndBack",
     "TurnMolecule",
     "UnmixByHand",
     "bonds",

@@ -11,7 +11,7 @@ Time       dm/dt = G m, with G at the middle of each step (order 2; exact where 
            e^(τG) m by uniformisation: with q = max|G_ii|, P = I + G/q is a stochastic matrix, and
                e^(τG) m = Σ_k e^(-qτ) (qτ)^k / k!  P^k m
            a sum of positive terms: positivity and mass are kept at every step size, work grows as q τ
-References scharfetter1969, chang1970 (the same flux), jensen1953 (uniformisation)
+References scharfetter1969 (the flux), grassmann1977 (uniformisation)
 Symbols    m mass per cell, b drift, D = ½ g², G generator (columns sum to zero), h distance of centres
 """
 
@@ -28,6 +28,7 @@ from mcbook.diffusion import _checks
 from mcbook.diffusion.mixtures import Mixture, log_density
 
 Array = Any
+MOST = 1e7  # products in one step
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
@@ -108,8 +109,8 @@ def fokker_planck(
     seen, products = [now], 0
     for t0, t1 in pairwise(times):
         for k in range(steps):
-            middle = t0 + (t1 - t0) * (k + 0.5) / steps
-            G = generator(grid, drift, diffusion, float(middle), backwards=t1 < t0)
+            middle = float(t0 + (t1 - t0) * (k + 0.5) / steps)
+            G = generator(grid, drift, diffusion, middle, backwards=t1 < t0)
             flat, used = transport(G, now.ravel(), abs(t1 - t0) / steps)
             now, products = flat.reshape(now.shape), products + used
         seen.append(now)
@@ -118,16 +119,14 @@ def fokker_planck(
     return Evolution(times, states, states.sum(axis=axes), float(states.min()), products)
 
 
-def generator(grid: Cells, drift: Any, diffusion: Any, t: float, *, backwards: bool = False) -> Any:
+def generator(grid: Cells, drift: Any, diffusion: Any, t: Any, *, backwards: Any = False) -> Any:
     """G, sparse (N, N), with dm/dt = G m: what leaves a cell enters its neighbour, so columns sum to zero."""
-    D, shape = float(diffusion(t)), shape_of(grid)
-    if not 0 <= D < np.inf:
-        raise ValueError(f"diffusion({t:g}) must be finite and not negative, got {D}.")
+    D, shape = _checks.not_negative(diffusion(t), f"diffusion({t:g})"), shape_of(grid)
     index, width = np.arange(np.prod(shape)).reshape(shape), [np.diff(e) for e in grid.edges]
     rows, columns, rates = [], [], []
     for axis, h in enumerate(width):
-        b = np.asarray(drift(_faces(grid, axis), t), dtype=float)[:, axis]
-        _checks.finite(b, "drift(x, t)")
+        at = _faces(grid, axis)
+        b = _checks.reals(drift(at, t), "drift(x, t)", shape=at.shape)[:, axis]
         b = (-b if backwards else b).reshape(*(n - (a == axis) for a, n in enumerate(shape)))
         left, right = (np.take(index, np.arange(len(h) - 1) + i, axis).ravel() for i in (0, 1))
         along = [-1 if a == axis else 1 for a in range(len(shape))]
@@ -150,11 +149,16 @@ def _pass(b: np.ndarray, k: np.ndarray) -> np.ndarray:
     return np.where((k > 0) & (np.abs(P) < 500), smooth, np.maximum(b, 0.0))
 
 
-def transport(G: Any, m: np.ndarray, tau: float) -> tuple[np.ndarray, int]:
+def transport(G: Any, m: Any, tau: Any) -> tuple[np.ndarray, int]:
     """e^(tau G) m as a mean of P^k m over a Poisson number k of jumps, and how many products it took."""
     q = float(-G.diagonal().min())
     if q * tau == 0:
         return m, 0
+    if q * tau > MOST:
+        raise ValueError(
+            f"the step would take about {q * tau:.0e} products, more than {MOST:.0e}: the cells are too "
+            "small for diffusion and drift of this size. Take fewer cells or a shorter time."
+        )
     P = sp.eye_array(len(m), format="csr") + G / q
     first, last = (int(v) for v in poisson.ppf([1e-18, 1 - 1e-16], q * tau))
     last += 10
