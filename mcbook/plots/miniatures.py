@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.transforms import Affine2D
 
-from mcbook.plots.logo import LETTERS, _stacks
+from mcbook.plots.logo import LETTERS, _stacks, unit_letter
 from mcbook.plots.palette import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, VERMILLION, style
 
 SIZE = (2.4, 1.5)  # inches; eight wide, five high in the drawings' own units
@@ -80,7 +81,9 @@ def sensitivity(ax: Any) -> None:
     ax.plot([0.3, 7.7], [2.1, 2.1], color=MUTED, linewidth=1)
     for k, (letter, vote) in enumerate(zip("MKTWLGDE", votes, strict=True)):
         ax.bar(0.8 + 0.92 * k, vote, 0.6, bottom=2.1, color=BLUE if vote > 0 else VERMILLION)
-        ax.text(0.8 + 0.92 * k, 0.45, letter, ha="center", va="center", color=INK, fontsize=11)
+        place = Affine2D().scale(0.5, 0.62).translate(0.55 + 0.92 * k, 0.2)
+        outline = place.transform_path(unit_letter(letter))  # no text: a picture on a button has no words
+        ax.add_patch(PathPatch(outline, facecolor=INK, edgecolor="none"))
 
 
 def ridge(ax: Any) -> None:
