@@ -50,6 +50,11 @@ REPLACE: list[tuple[re.Pattern[str], str]] = [
     ),
     # A folded cell says "Show code cell source" itself; another name for it confuses who speaks to it.
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    # A card of `plots.gallery` links to a notebook, as Jupyter wants it; on the site that is a page.
+    (
+        re.compile(r'(<a class="mc-page" href="[^"]*)\.ipynb"'),
+        r'\1.html"',
+    ),
     # Roles that docutils gives to bibliographies and that ARIA does not allow there.
     (
         re.compile(r'<div role="list" class="citation-list">'),

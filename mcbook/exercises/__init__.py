@@ -9,13 +9,24 @@ Each chapter has a module of its name with `QUESTIONS` (for `check`) and `BOXES`
 
 from typing import Any
 
-from mcbook.exercises import correction, kernels, ridge, sensitivity, splice, symmetry, unmixing
+from mcbook.exercises import (
+    correction,
+    diffusion,
+    kernels,
+    ridge,
+    schedules,
+    sensitivity,
+    splice,
+    symmetry,
+    thread,
+    unmixing,
+)
 from mcbook.notebook import Question, Verdict
 from mcbook.widgets import AnswerBox
 
 __all__ = ["box", "check", "question"]
 
-CHAPTERS = (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction)
+CHAPTERS = (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion, schedules, thread)
 
 
 def question(name: str) -> Question:

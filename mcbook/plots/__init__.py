@@ -9,30 +9,41 @@ line has its own dash, every group its own marker.
     plots.figure(fig, alt="Two recordings over three seconds; both carry both voices.")
 """
 
+from mcbook.plots.chapters import CHAPTERS, Gallery, gallery
 from mcbook.plots.correction import clouds
+from mcbook.plots.diffusion import sprites, swarms
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
+from mcbook.plots.miniatures import miniature
 from mcbook.plots.palette import COLOURS, DASHES, INK, MARKERS, MUTED, rasterise, style
 from mcbook.plots.protein import protein_map
 from mcbook.plots.ridge import pictures, profiles, scales
+from mcbook.plots.schedules import intervals, step_values
+from mcbook.plots.strands import Strands, strands
 from mcbook.plots.svg import Figure, figure
 from mcbook.plots.symmetry import time_courses
 
 __all__ = [
+    "CHAPTERS",
     "COLOURS",
     "DASHES",
     "INK",
     "MARKERS",
     "MUTED",
     "Figure",
+    "Gallery",
+    "Strands",
     "clouds",
     "convergence",
     "figure",
     "fits",
+    "gallery",
+    "intervals",
     "landscape",
     "learning_curves",
     "matrix",
+    "miniature",
     "molecules",
     "pictures",
     "profiles",
@@ -42,7 +53,11 @@ __all__ = [
     "scatter_pair",
     "sequence_logo",
     "spectrogram",
+    "sprites",
+    "step_values",
+    "strands",
     "style",
+    "swarms",
     "time_courses",
     "waveforms",
 ]
