@@ -3,10 +3,20 @@
 Problem    dx = f x dt + g dW spreads data into noise; dx/dt = f x - ½ g² ∇ log p_t leads back
 Modules    processes (VP, VE, EDM: one curve, three frames), mixtures (score, Hessian and denoiser in closed
            form), grids (noise levels), angle, samplers and flows (the way back), likelihood (the way there),
-           fokker_planck (the densities), particles (the cloud)
+           densities (the Fokker-Planck equation), particles (the cloud)
 Page       book/creation/diffusion
 """
 
+from mcbook.diffusion.densities import (
+    Cells,
+    Evolution,
+    cell_mass,
+    cells,
+    centres,
+    equation,
+    fokker_planck,
+    volumes,
+)
 from mcbook.diffusion.flows import flow
 from mcbook.diffusion.grids import check_sigmas, karras_sigmas, log_sigmas, logistic_sigmas
 from mcbook.diffusion.likelihood import (
@@ -37,6 +47,14 @@ from mcbook.diffusion.mixtures import (
     score,
     spiral,
 )
+from mcbook.diffusion.particles import (
+    Agreement,
+    agreement,
+    diffuse,
+    fokker_planck_residual,
+    histogram,
+    simulate_reverse,
+)
 from mcbook.diffusion.processes import (
     Process,
     edm,
@@ -50,3 +68,62 @@ from mcbook.diffusion.processes import (
     vp,
 )
 from mcbook.diffusion.samplers import METHODS, Samples, sample
+
+__all__ = [
+    "METHODS",
+    "Agreement",
+    "Cells",
+    "Estimate",
+    "Evolution",
+    "Likelihood",
+    "Mixture",
+    "Process",
+    "Samples",
+    "agreement",
+    "bits_per_dimension",
+    "cell_mass",
+    "cells",
+    "centres",
+    "check_sigmas",
+    "denoise_mixture",
+    "denoiser",
+    "diffuse",
+    "edm",
+    "equation",
+    "exact_field",
+    "five_spots",
+    "flow",
+    "fokker_planck",
+    "fokker_planck_residual",
+    "from_frame",
+    "gaussian_log_prior",
+    "hessian",
+    "histogram",
+    "hutchinson_field",
+    "hutchinson_likelihood",
+    "karras_sigmas",
+    "log_density",
+    "log_likelihood",
+    "log_sigmas",
+    "logistic_sigmas",
+    "marginal",
+    "mixture",
+    "mixture_field",
+    "noised",
+    "perturb",
+    "posterior_covariance",
+    "responsibilities",
+    "reverse_drift",
+    "ring",
+    "sample",
+    "sample_mixture",
+    "score",
+    "score_at",
+    "simulate_reverse",
+    "spiral",
+    "to_frame",
+    "ve",
+    "velocity",
+    "volumes",
+    "vp",
+]

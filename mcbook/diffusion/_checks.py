@@ -70,6 +70,22 @@ def positive(value: Any, name: str, why: str = "") -> float:
     return value
 
 
+def not_negative(value: Any, name: str) -> float:
+    """value as a finite float ≥ 0."""
+    value = float(value)
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be finite and not negative, got {value}.")
+    return value
+
+
+def answered(D: Any, name: str, sigma: Any) -> None:
+    """Raises ValueError where a denoiser's answer is not finite: one NaN would end in every sample."""
+    if not np.isfinite(float(abs(D).max())):
+        raise ValueError(
+            f"{name} answered with NaN or infinity at sigma = {sigma:.4g}; look at its rows there."
+        )
+
+
 def ascending(low: Any, high: Any, names: tuple[str, str]) -> tuple[float, float]:
     """Two positive numbers, the first the smaller."""
     low, high = positive(low, names[0]), positive(high, names[1])

@@ -6,7 +6,7 @@ Variable   z = x / c, c = √(sigma² + a²) = a / cos(theta): of unit variance 
 Flow       dz/dtheta = (a z - (c/a) D(c z, sigma)) / sigma
            zero where D = (a/c)² x, the denoiser of N(0, a² I): a Gaussian of the right scale does not move
 Volume     d log|∂z/∂z_0| / dtheta = (d a - (c²/a) div D) / sigma,   log|∂x| = log|∂z| + d log c
-References karras2022 (preconditioning), lu2025 (the flow in an angle)
+References karras2022 (preconditioning), lusong2025 (the flow in an angle), hairer1993 (Adams)
 Symbols    a data_scale, c total scale, k steps remembered
 """
 

@@ -34,7 +34,7 @@ def flow(
     """
     x = np.asarray(_checks.samples(x))
     start, end = _checks.positive(sigma_from, "sigma_from"), _checks.positive(sigma_to, "sigma_to")
-    a, counted = _checks.positive(data_scale, "data_scale"), _Counted(denoise, x.shape)
+    a, counted = _checks.positive(data_scale, "data_scale"), _Counted(denoise, x)
 
     def rate(theta: float, z: np.ndarray) -> np.ndarray:
         sigma = noise_at(theta, a)
@@ -42,7 +42,8 @@ def flow(
         D = counted((total_scale(sigma, a) * z).astype(x.dtype), sigma)
         return np.asarray(slope(z, D, sigma, a), dtype=float).ravel()
 
-    thetas = np.linspace(*angle([start, end], a), _checks.whole(points, "points", least=2))
+    first, last = angle([start, end], a)
+    thetas = np.linspace(first, last, _checks.whole(points, "points", least=2))
     z = (x / total_scale(start, a)).ravel()
     path = integrate(rate, z, thetas, rtol=rtol, atol=atol)
     sigmas = np.array([start, *(noise_at(t, a) for t in thetas[1:-1]), end])
@@ -54,9 +55,7 @@ def flow(
 def integrate(rate: Any, y: np.ndarray, thetas: np.ndarray, *, rtol: Any, atol: Any) -> np.ndarray:
     """y at each of the angles (m, len(y)), by DOP853.  Raises RuntimeError where it gives up."""
     rtol, atol = _checks.positive(rtol, "rtol"), _checks.positive(atol, "atol")
-    run = solve_ivp(
-        rate, (thetas[0], thetas[-1]), y, method="DOP853", t_eval=thetas, rtol=rtol, atol=atol
-    )
+    run = solve_ivp(rate, (thetas[0], thetas[-1]), y, method="DOP853", t_eval=thetas, rtol=rtol, atol=atol)
     if not run.success:
         raise RuntimeError(f"the flow could not be followed beyond angle {run.t[-1]:.4g}: {run.message}")
     return run.y.T

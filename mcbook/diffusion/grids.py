@@ -6,7 +6,8 @@ logistic_sigmas  equal steps of u(log sigma), u the logistic curve around `centr
                  decides what the sample will be, sparse where noise is nearly all or nearly nothing
                      sigma = centre (u / (1 - u))^width
                  Karras et al. train most at log sigma ~ N(-1.2, 1.2²); the logistic curve of that centre and
-                 scale, with its heavier tails, is the default
+                 scale, with its heavier tails, is the default. `centre` is in units of x: 0.3 suits data of a
+                 spread of about 1, and grows with it
 Reference        karras2022
 """
 
@@ -42,16 +43,17 @@ def logistic_sigmas(
     centre: Any = 0.3,
     width: Any = 1.2,
 ) -> np.ndarray:
-    """n levels (n,), equal steps of a logistic curve in log sigma, densest at `centre`.  Raises ValueError."""
+    """n levels (n,), equal steps of a logistic curve in log sigma, densest at `centre`."""
     n, low, high = _ends(n, sigma_min, sigma_max)
     centre, width = _checks.positive(centre, "centre"), _checks.positive(width, "width")
     odds = (np.array([high, low]) / centre) ** (1 / width)
-    u = np.linspace(*(odds / (1 + odds)), n)
+    first, last = odds / (1 + odds)
+    u = np.linspace(first, last, n)
     return _exact_ends(centre * (u / (1 - u)) ** width, low, high)
 
 
 def check_sigmas(sigmas: Any) -> np.ndarray:
-    """sigmas as float64 (n,), n ≥ 2, positive and decreasing.  Raises ValueError naming what is out of order."""
+    """sigmas as float64 (n,), n ≥ 2, positive and decreasing.  Raises ValueError otherwise."""
     out = _checks.reals(sigmas, "sigmas")
     if out.ndim != 1 or len(out) < 2:
         raise ValueError(f"sigmas must be a list of at least two noise levels, got shape {out.shape}.")

@@ -5,10 +5,10 @@ Problem    p(x) = Σ_k w_k N(x; mu_k, C_k); adding sigma·noise adds sigma² I t
 Score      r_k(x) = w_k N_k / p (responsibilities), a_k = -(x - mu_k) C_k⁻¹,  ∇ log p = Σ_k r_k a_k
 Hessian    ∇² log p = Σ_k r_k (a_k - a)ᵀ(a_k - a) - Σ_k r_k C_k⁻¹,  a = ∇ log p  (rows: a is 1 x d)
 Denoiser   D(x) = E[x_0 | x] = x + sigma² ∇ log p_sigma = Σ_k r_k (mu_k + (x - mu_k)(C_k + sigma² I)⁻¹ C_k)
-           dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²
+           dD/dx = I + sigma² ∇² log p_sigma = Cov[x_0 | x] / sigma²  (Tweedie's second formula)
 Computed   in the axes of each C_k = V_k diag(v_k) V_kᵀ, where sigma² is added to v_k: one factorisation
            serves every noise level
-References robbins1956, efron2011 (Tweedie's formula)
+Reference  efron2011 (Tweedie's formula)
 Symbols    n points, K components, d dimensions; v variances, V axes (columns); z = (x - mu_k) V_k
 """
 
@@ -98,37 +98,36 @@ def sample_mixture(mix: Mixture, n: Any, rng: Any) -> np.ndarray:
     return means[k] + (z if mix.axes is None else np.einsum("nj,nij->ni", z, np.asarray(mix.axes)[k]))
 
 
-def log_density(x: Any, mix: Mixture) -> Float[Array, " n"]:
-    """log p (n,) at x (n, d), in nats.  Raises ValueError for NaN, wrong shapes, a component without width."""
+def log_density(x: Any, mix: Any) -> Float[Array, " n"]:
+    """log p (n,) in nats at x (n, d).  Raises ValueError for NaN, wrong shapes, a component of no width."""
     return _log_density(*_checked(x, mix))
 
 
-def score(x: Any, mix: Mixture) -> Float[Array, "n d"]:
+def score(x: Any, mix: Any) -> Float[Array, "n d"]:
     """∇ log p (n, d), the gradient of each row's log density."""
     return _score(*_checked(x, mix))
 
 
-def hessian(x: Any, mix: Mixture) -> Float[Array, "n d d"]:
+def hessian(x: Any, mix: Any) -> Float[Array, "n d d"]:
     """∇² log p (n, d, d)."""
     return _hessian(*_checked(x, mix))
 
 
-def responsibilities(x: Any, mix: Mixture) -> Float[Array, "n K"]:
+def responsibilities(x: Any, mix: Any) -> Float[Array, "n K"]:
     """The probability (n, K) that each row came from each component."""
     return jnp.exp(_log_shares(_local(*_checked(x, mix)), mix, 0.0))
 
 
-def denoise_mixture(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d"]:
+def denoise_mixture(x: Any, sigma: Any, mix: Any) -> Float[Array, "n d"]:
     """E[x_0 | x] (n, d) for x = x_0 + sigma·noise (n, d); sigma a number or one per row (n,)."""
     x, mix = _checked(x, mix, sigma)
     return _field(x, jnp.asarray(sigma), mix)[0]
 
 
-def posterior_covariance(x: Any, sigma: Any, mix: Mixture) -> Float[Array, "n d d"]:
-    """Cov[x_0 | x] (n, d, d) = sigma² dD/dx = sigma² I + sigma⁴ ∇² log p_sigma, sigma a number."""
+def posterior_covariance(x: Any, sigma: Any, mix: Any) -> Float[Array, "n d d"]:
+    """Cov[x_0 | x] (n, d, d) = sigma² dD/dx = sigma² I + sigma⁴ ∇² log p_sigma, sigma a number > 0."""
     x, mix = _checked(x, mix, sigma)
-    square = sigma * sigma
-    return square * jnp.eye(x.shape[1]) + square**2 * _hessian(x, noised(mix, sigma))
+    return _posterior_covariance(x, jnp.asarray(float(sigma)), mix)
 
 
 def denoiser(mix: Mixture) -> Callable[[Any, Any], Any]:
@@ -141,7 +140,7 @@ def mixture_field(mix: Mixture) -> Callable[[Any, Any], tuple[Any, Any]]:
     return lambda x, sigma: _field(x, sigma, mix)
 
 
-def _checked(x: Any, mix: Mixture, sigma: Any = 0.0) -> tuple[Any, Mixture]:
+def _checked(x: Any, mix: Any, sigma: Any = 0.0) -> tuple[Any, Mixture]:
     if not isinstance(mix, Mixture):
         raise ValueError(f"mix must be a Mixture, made by mixture(...); got {type(mix).__name__}.")
     x = _checks.samples(x, d=np.shape(mix.means)[1])
@@ -149,9 +148,7 @@ def _checked(x: Any, mix: Mixture, sigma: Any = 0.0) -> tuple[Any, Mixture]:
         if not np.all(np.asarray(sigma) >= 0):
             raise ValueError(f"sigma must not be negative or NaN, got {sigma}.")
         if np.min(mix.variances) + np.min(sigma) ** 2 <= 0:
-            raise ValueError(
-                "a component without width has no density: add noise first, noised(mix, sigma)."
-            )
+            raise ValueError("a component without width has no density: add noise first, noised(mix, sigma).")
     return jnp.asarray(x), mix
 
 
@@ -206,10 +203,7 @@ def _parts(x, mix):
 def _hessian(x, mix):
     r, a, each = _parts(x, mix)
     spread = each - a[:, None, :]
-    if mix.axes is None:
-        precision = jax.vmap(jnp.diag)(1 / jnp.asarray(mix.variances))
-    else:
-        precision = jnp.einsum("kij,kj,klj->kil", mix.axes, 1 / jnp.asarray(mix.variances), mix.axes)
+    precision = _matrices(mix, 1 / jnp.asarray(mix.variances))
     return jnp.einsum("nk,nki,nkj->nij", r, spread, spread) - jnp.einsum("nk,kij->nij", r, precision)
 
 
@@ -228,6 +222,25 @@ def _field(x, sigma, mix):
     spread = ((pull - jnp.einsum("nk,nkd->nd", r, pull)[:, None, :]) ** 2).sum(-1)
     own = jnp.einsum("nk,nk->n", r, keep.sum(-1))
     return D, own + jnp.einsum("nk,nk->n", r, spread) * square.reshape(-1)
+
+
+@jax.jit
+def _posterior_covariance(x, sigma, mix):
+    """The law of total variance: within the components, and between their means D_k."""
+    square = sigma**2
+    z, v = _local(x, mix), _widened(mix, square)
+    r = jnp.exp(_log_shares(z, mix, square))
+    away = jnp.asarray(mix.means)[None] + _outward(_widened(mix, 0.0) / v * z, mix)
+    away = away - jnp.einsum("nk,nki->ni", r, away)[:, None, :]
+    within = _matrices(mix, mix.variances * square / v[0])
+    return jnp.einsum("nk,kij->nij", r, within) + jnp.einsum("nk,nki,nkj->nij", r, away, away)
+
+
+def _matrices(mix, diagonal):
+    """V_k diag(diagonal_k) V_kᵀ (K, d, d)."""
+    if mix.axes is None:
+        return jax.vmap(jnp.diag)(jnp.asarray(diagonal))
+    return jnp.einsum("kij,kj,klj->kil", mix.axes, diagonal, mix.axes)
 
 
 def five_spots() -> Mixture:

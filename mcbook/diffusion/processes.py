@@ -9,7 +9,8 @@ Backward   with eta ≥ 0 the same densities are kept by
            eta = 1 is the reverse SDE, eta = 0 the probability-flow ODE (½ g², not g²)
 Frames     y = x/s moves every process to the variance-exploding frame, where only sigma is left: VP, VE and
            EDM are one flow at three speeds, in coordinates of three scales
-References song2021 (VP, VE, the two reversals), karras2022 (s and sigma), anderson1982 (reverse SDE)
+References song2021 (VP, VE, the two reversals), karras2022 (s and sigma), anderson1982
+           and haussmann1986 (the reverse SDE)
 Symbols    s scale, sigma noise over signal, f drift rate, g diffusion, D denoiser
 """
 
@@ -110,9 +111,7 @@ def reverse_drift(process: Process, denoise: Any, *, eta: Any = 1.0) -> Callable
 
     Its noise is eta g(t). eta = 1: reverse SDE; eta = 0: the probability-flow ODE.
     """
-    eta, score = float(eta), score_at(process, denoise)
-    if not 0 <= eta < np.inf:
-        raise ValueError(f"eta must be finite and not negative, got {eta}.")
+    eta, score = _checks.not_negative(eta, "eta"), score_at(process, denoise)
 
     def drift(x, t):
         return process.f(t) * x - (1 + eta**2) / 2 * process.g(t) ** 2 * score(x, t)

@@ -10,7 +10,7 @@ Rules      euler            x + (b - a)(x - D)/a, the same as DDIM; order 1
            euler_maruyama   the reverse SDE in sigma², with noise of strength eta
 Cost       an evaluation is one call of the denoiser on the whole batch; n levels cost n of them, 2n - 1 for
            Heun
-References karras2022, song2021ddim, lu2022, ho2020, zhao2023 (correcting at no cost), hairer1993 (Adams)
+References karras2022, songj2021, lu2025, ho2020, zhao2023 (correcting at no cost)
 Symbols    a, b this level and the next (b = 0 after the last), D the denoised x at a, lam = -log sigma
 """
 
@@ -25,12 +25,12 @@ from mcbook.diffusion.grids import check_sigmas
 
 
 class Samples(NamedTuple):
-    """Samples x (n, ...), calls of the denoiser, and the levels and states on the way where kept, else None."""
+    """Samples x (n, ...), calls of the denoiser, the levels, and the states on the way where kept."""
 
     x: np.ndarray
     evaluations: int
     sigmas: np.ndarray  # (m,)
-    path: np.ndarray | None  # (m + 1, n, ...): at every level, and at the end
+    path: np.ndarray | None  # (m + 1, n, ...): at every level, as predicted there, and at the end
 
 
 class Step(NamedTuple):
@@ -67,12 +67,12 @@ def sample(
     Raises ValueError for levels out of order, starts that are not at sigmas[0], NaN, an unknown method.
     """
     rule, sigmas = _rule(method), check_sigmas(sigmas)
-    x = _start(x, sigmas[0])
+    x, eta = _start(x, sigmas[0]), _checks.not_negative(eta, "eta")
     data_scale = _checks.positive(data_scale, "data_scale")
-    counted, noise = _Counted(denoise, x.shape), _noise(rng, x, method)
+    counted, noise = _Counted(denoise, x), _noise(rng, x, method)
     path, memory = [x], None
     for a, b in zip(sigmas.tolist(), [*sigmas[1:].tolist(), 0.0], strict=True):
-        x, memory = rule(Step(counted, x, a, b, memory, noise, data_scale, float(eta)))
+        x, memory = rule(Step(counted, x, a, b, memory, noise, data_scale, eta))
         if keep:
             path.append(x)
     states = np.stack([np.asarray(p) for p in path]) if keep else None
@@ -168,21 +168,27 @@ RANDOM = ("ancestral", "euler_maruyama")
 
 
 class _Counted:
-    """A denoiser that counts its calls, and is asked once whether its answers have the shape of x."""
+    """A denoiser that counts its calls, and whose answers must be finite and of the shape of x.
 
-    def __init__(self, denoise: Any, shape: tuple[int, ...]) -> None:
+    They are NumPy arrays where x is one: its small steps would cost more as JAX's operations.
+    """
+
+    def __init__(self, denoise: Any, x: Any) -> None:
         if not callable(denoise):
             raise ValueError(
                 f"denoise must be a function (x, sigma) ↦ x_0, got {type(denoise).__name__}; "
                 "of a mixture it is denoiser(mix)."
             )
-        self.denoise, self.shape, self.calls = denoise, shape, 0
+        self.denoise, self.shape, self.calls = denoise, x.shape, 0
+        self.numpy = isinstance(x, np.ndarray)
 
     def __call__(self, x: Any, sigma: float) -> Any:
         self.calls += 1
         D = self.denoise(x, sigma)
-        if self.calls == 1 and np.shape(D) != self.shape:
+        if np.shape(D) != self.shape:
             raise ValueError(f"denoise must return the shape of x, {self.shape}; it returned {np.shape(D)}.")
+        D = np.asarray(D) if self.numpy else D
+        _checks.answered(D, "denoise", sigma)
         return D
 
 
@@ -198,7 +204,7 @@ def _start(x: Any, sigma: float) -> Any:
     size = float(np.sqrt(np.mean(np.square(np.asarray(x)))))
     if x.size >= 64 and size < 0.3 * sigma:
         raise ValueError(
-            f"x must be starts at the first noise level, {sigma:g}, but its entries have a size of {size:.3g}: "
+            f"x must be starts at the first noise level, {sigma:g}, but its entries are of size {size:.3g}: "
             "multiply standard normal numbers by sigmas[0]; coordinates of VP are divided by s(t) first."
         )
     return x
