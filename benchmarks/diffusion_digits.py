@@ -164,7 +164,7 @@ def drawn(model: Model, n: int, seed: int, *, levels: int = 36, denoise: Any = N
     rng = np.random.default_rng(seed)
     sigmas = log_sigmas(levels, **LEVELS)
     start = (sigmas[0] * rng.standard_normal((n, 8, 8))).astype(np.float32)
-    denoise = denoise or learned.denoiser(model)
+    denoise = denoise or learned.learned_denoiser(model)
     return np.asarray(sample(denoise, start, sigmas, data_scale=float(model.sigma_data)).x, dtype=float)
 
 

@@ -1,4 +1,4 @@
-"""Photographs: the memory that is the optimum of score matching, and patches that are taken out and put back."""
+"""Photographs: the memory that is the optimum of score matching, and patches taken out and put back."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ def test_memory_is_the_mixture_of_points(rng):
 
 
 def test_memory_minimises_the_denoising_loss(rng):
-    """No change of D lowers E |D(x) - x_0|²: it is stationary in random directions, by importance of the grid."""
+    """No change of D lowers E |D(x) - x_0|²: stationary along any function of x, by quadrature."""
     kept, sigma = rng.normal(size=(3, 1)), 0.7
     t, w = np.polynomial.hermite_e.hermegauss(60)
     x = (kept + sigma * t[None]).reshape(-1, 1)

@@ -2,8 +2,8 @@
 
 Memory     the law that puts 1/n on each of n photographs has the exact denoiser
            D(x) = Σ_i r_i x_i,  r_i ∝ exp(-|x - x_i|²/(2 sigma²)):
-           the optimum of score matching on n photographs. Its flow returns to one of them, never to a new one:
-           what makes samples new is what keeps a network from that optimum
+           the optimum of score matching on n photographs. Its flow returns to one of them, never to a new
+           one: what makes samples new is what keeps a network from that optimum
 Patches    a Gaussian mixture of the 8 x 8 patches of one photograph; every patch of x is denoised exactly and
            each pixel is the mean over the patches that hold it. That mean is no exact denoiser of any law of
            whole images: it knows edges and textures, and nothing larger (zoran2011 has the same prior)
@@ -75,7 +75,7 @@ def patches(image: Any, size: int = 8, stride: int = 1) -> Float[Any, "m p"]:
 
 
 def average(rows: Any, shape: tuple[int, int], size: int = 8, stride: int = 1) -> Float[Any, "H W"]:
-    """The image (H, W) whose pixels are means over the patches (m, size²) that hold them; undoes `patches`."""
+    """The image (H, W), each pixel the mean over the patches (m, size²) that hold it; undoes `patches`."""
     at = _corners(*shape, size, stride)
     total = jnp.zeros(shape, rows.dtype).at[at].add(rows)
     count = np.zeros(shape)
@@ -84,7 +84,7 @@ def average(rows: Any, shape: tuple[int, int], size: int = 8, stride: int = 1) -
 
 
 def fit_patches(image: Any, *, components: Any = 12, size: int = 8, rng: Any, most: Any = 6000) -> Mixture:
-    """A mixture of the image's patches by expectation maximisation (scikit-learn), on at most `most` of them."""
+    """A mixture of the image's patches by expectation maximisation (scikit-learn), on at most `most`."""
     from sklearn.mixture import GaussianMixture
 
     rng, K = _checks.generator(rng), _checks.whole(components, "components")
