@@ -68,25 +68,27 @@ def fit(
     )
 
 
-def trained_digits() -> Model:
+def trained_digits(path: Any = None) -> Model:
     """The trained network of the digits, 8 x 8 pixels of 17 levels, ten classes.
+
+    path : of other weights that `store` wrote for the same sizes; None: those that ship with the book.
 
     Source: our own; `python -m mcbook.diffusion.trained` makes it. CC BY 4.0.
     Raises ValueError if the stored weights are not whole.
     """
-    path = resources.files("mcbook.diffusion").joinpath(FILE)
+    path = resources.files("mcbook.diffusion").joinpath(FILE) if path is None else Path(path)
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         weights, sha256 = arrays["weights"], arrays["sha256"].tobytes()
     if hashlib.sha256(weights.tobytes()).digest() != sha256:
         raise ValueError(
-            f"{FILE} is damaged: its weights do not have the SHA-256 stored beside them; reinstall."
+            f"{path.name} is damaged: its weights do not have the SHA-256 stored beside them; reinstall."
         )
     split = images.digits()
     model = untrained(images.together(split.train, split.validation))
     flat, unravel = ravel_pytree(model.params)
     if weights.shape != flat.shape:
         raise ValueError(
-            f"{FILE} holds {weights.shape} weights, the network has {flat.shape}: train it again."
+            f"{path.name} holds {weights.shape} weights, the network has {flat.shape}: train it again."
         )
     return model._replace(params=unravel(jnp.asarray(weights)))
 
