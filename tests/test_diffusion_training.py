@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from diffusion_problems import shaken, two_classes, untrained
+from diffusion_networks import shaken, two_classes, untrained
 
 from mcbook import calculus
 from mcbook.diffusion import labelled, matching, mixtures, training
