@@ -245,6 +245,14 @@ def test_labels_are_hidden_as_often_as_asked(rng):
     assert abs((y == 2).mean() - 0.3) < 0.03
 
 
+def test_the_bar_goes_to_the_error_stream(pixels, rng, capsys):
+    X, y = pixels
+    training.train(untrained(rng), X, y, key=jax.random.key(0), settings=TINY, progress=True)
+    said = capsys.readouterr()
+    assert "4/4" in said.err
+    assert said.out == ""
+
+
 def test_divergence_is_reported_and_the_weights_are_those_before(pixels, rng):
     X, y = pixels
     model = untrained(rng)
