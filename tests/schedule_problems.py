@@ -1,0 +1,55 @@
+"""Trainings that the tests of the schedules chapter share: few steps of a small network, in float64."""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcbook import schedules
+
+T, D, HIDDEN, CLASSES = 23, 3, 4, 3  # one set of shapes: everything compiles once
+
+
+@lru_cache
+def small_loss():
+    return schedules.network_loss(HIDDEN, CLASSES)
+
+
+def small_run(rng, steps=T):
+    """A 3-4-3 network on 30 noisy rows, minibatches of 5."""
+    X, y = rng.normal(size=(30, D)), rng.integers(0, CLASSES, 30).astype(np.int32)
+    w = schedules.first_weights(D, HIDDEN, CLASSES, rng=rng)
+    batches = rng.integers(0, 20, (steps, 5))
+    return schedules.Run(small_loss(), w, (X[:20], y[:20]), batches, (X[20:], y[20:]))
+
+
+def full_schedule(rng, steps=T):
+    """Rates, momenta (of 16 bits) and decays, different at each step."""
+    momenta = np.rint(rng.uniform(0.3, 0.95, steps) * 2**16) / 2**16
+    return schedules.Schedule(rng.uniform(0.1, 0.6, steps), momenta, rng.uniform(0, 0.1, steps))
+
+
+def plain_schedule(rng, steps=T):
+    """Rates alone."""
+    return schedules.Schedule(rng.uniform(0.1, 0.6, steps))
+
+
+def unrolled(run, rates, momenta=None, decays=None):
+    """held_out(w_T) as a Python loop writes it, sharing no line with the package."""
+    w, v = jnp.asarray(run.w), jnp.zeros_like(run.w)
+    for t, rows in enumerate(np.asarray(run.batches)):
+        g = jax.grad(run.loss)(w, *(a[rows] for a in run.data))
+        v = (0 if momenta is None else momenta[t]) * v + g + (0 if decays is None else decays[t]) * w
+        w = w - rates[t] * v
+    return run.loss(w, *run.held_out)
+
+
+def flat(schedule):
+    """All the numbers of a schedule as one vector."""
+    return np.concatenate([np.asarray(part) for part in schedule if part is not None])
+
+
+def distance(a, b):
+    """‖a - b‖ relative to ‖b‖."""
+    return np.linalg.norm(np.asarray(a) - np.asarray(b)) / np.linalg.norm(b)
