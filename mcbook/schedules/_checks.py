@@ -7,7 +7,7 @@ import numpy as np
 
 
 def prepared(run: Any, schedule: Any) -> tuple[Any, Any]:
-    """Run and schedule as JAX arrays in the precision of the weights, or a ValueError that names the fault."""
+    """Run and schedule as JAX arrays in the precision of the weights.  Raises ValueError naming the fault."""
     run = run_arrays(run)
     return run, schedule_arrays(schedule, run.batches.shape[-2], run.w.dtype)
 
@@ -55,7 +55,7 @@ def indices(batches: Any, rows: int) -> None:
 
 
 def schedule_arrays(schedule: Any, T: int, dtype: Any) -> Any:
-    """A `Schedule` of T steps as JAX arrays of that dtype: finite, rates and decays ≥ 0, momenta in [0, 1)."""
+    """A `Schedule` of T steps as JAX arrays: finite, rates and decays ≥ 0, momenta in [0, 1)."""
     found = []
     for name, values in zip(schedule._fields, schedule, strict=True):
         if values is None and name != "rates":

@@ -2,11 +2,12 @@
 
 Problem    min over theta of the mean over seeds of held_out(w_T(shape(theta)))
 Gradient   `reverse`, one sweep through each training; the mean over the seeds drawn for this step
-Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  At the edge
-           of stability one seed's gradient can outgrow all others: no gradient is longer than the median so far
+Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  At the
+           edge of stability one seed's gradient can outgrow all others, and undo what was learned: a gradient
+           longer than the median of those before it is shortened to that
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
-Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have the same budget
+Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
 References maclaurin2015, kingma2015
 """
 
@@ -112,8 +113,8 @@ def meta_train(
     shape : theta -> `Schedule`, differentiable by JAX; such as a `Shape`.
     levels : of checkpoints in each hypergradient; 1 keeps all states.
     seeds_per_step : how many runs of the ensemble a step draws, by `seed`; None takes all.
-    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is there
-        when the training begins, the training goes on from it, as if it had never stopped.
+    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is
+        there when the training begins, the training goes on from it, as if it had never stopped.
     report : called with the step, its loss and theta.
 
     Raises

@@ -6,11 +6,11 @@ Objective  A_t = E w_t²:  A_{t+1} = (1 - eta_t h)² A_t + eta_t² h² sigma²; 
 Gradient   Ā_T = ½ h,  Ā_t = (1 - eta_t h)² Ā_{t+1}
            ∂J/∂eta_t = Σ Ā_{t+1} (-2 h (1 - eta_t h) A_t + 2 eta_t h² sigma²);  a shared rate: the sum over t
 Truncated  the sum over the last K steps only: its bias is minus the sum over the others
-Greedy     least Σ h A_{t+1} step by step: eta_t = Σ h² A_t / Σ h³ (A_t + sigma²).  With one h that is the best
-           schedule; with several it shrinks when the steep directions are down and leaves the flat ones behind
+Greedy     least Σ h A_{t+1} step by step: eta_t = Σ h² A_t / Σ h³ (A_t + sigma²).  With one h that is the
+           best schedule; with several it shrinks once the steep directions are down, and the flat ones stay
 Solver     the best T rates: L-BFGS-B in log eta with this gradient, eta ≤ 2/max h
 Reference  wu2018
-Symbols    h (d,) curvatures, sigma (d,) noise of the minima, A (d,) second moments, J excess loss, K steps kept
+Symbols    h (d,) curvatures, sigma (d,) noise of the minima, A (d,) second moments, J excess loss, K steps
 """
 
 from functools import lru_cache
@@ -33,7 +33,7 @@ class NoisyQuadratic(NamedTuple):
 
 
 class Best(NamedTuple):
-    """Rates (T,), their expected excess, the largest |∂J/∂ log eta| left, and whether the solver was content."""
+    """Rates (T,), their expected excess, the largest |∂J/∂ log eta| left, and whether the solver is done."""
 
     rates: Float[np.ndarray, " T"]
     excess: float
@@ -116,7 +116,7 @@ def optimal_rates(q: NoisyQuadratic, T: int, *, most: float | None = None, itera
 def horizon_rates(
     q: NoisyQuadratic, T: int, horizon: int, *, most: float | None = None
 ) -> Float[np.ndarray, " T"]:
-    """Rates decided with so many steps of foresight: the best for the steps ahead; the first of them is taken."""
+    """Rates decided with so many steps of foresight: of the best for the steps ahead, the first is taken."""
     rates, left = [], q
     for t in range(_checks.whole(T, "T")):
         ahead = min(_checks.whole(horizon, "horizon"), T - t)

@@ -2,10 +2,10 @@
 
 Problem    rates must be positive and differ by powers of ten, and T of them are many to learn from few runs:
            descend in logarithms, along shapes with fewer numbers
-Learned    per_step, below (a bound), piecewise_linear, piecewise_constant, falling (never rises), every_part (momenta and decays
-           as well)
+Learned    per_step, below (a bound), piecewise_linear, piecewise_constant, falling (never rises),
+           every_part (momenta and decays as well)
 By hand    constant, cosine, drops (the step schedule), one_cycle: what people tune; few numbers, in a box
-Chain rule ∂/∂theta = the transpose of d schedule/d theta on the derivative by each step: JAX's vjp of the shape
+Chain rule ∂/∂theta = the transpose of d schedule/d theta on each step's derivative: JAX's vjp of the shape
 References smith2019, loshchilov2017
 Symbols    T steps; k numbers in theta; s = (t + ½)/T in (0, 1), the share of the run that is over
 """
@@ -104,7 +104,7 @@ def falling(T: int, knots: int = 12, **both: float | None) -> Shape:
 
 
 def every_part(T: int, knots: int = 12) -> Shape:
-    """Rates, momenta and decays, each piecewise linear: log eta, logit beta, log lam in turn, `knots` of each."""
+    """Rates, momenta and decays, each piecewise linear: log eta, logit beta, log lam in turn."""
     knots = _checks.whole(knots, "knots", least=2)
     boxes = (RATES, (-4.0, 5.0), (float(np.log(1e-7)), float(np.log(1e-1))))
     return _shape("every_part", _every_part, T, tuple(box for box in boxes for _ in range(knots)), {})
@@ -121,12 +121,12 @@ def cosine(T: int, **both: float | None) -> Shape:
 
 
 def drops(T: int, **both: float | None) -> Shape:
-    """Multiplied by gamma at each multiple of a stretch: theta = (log eta, log gamma, the stretch as share of T)."""
+    """Times gamma at each multiple of a stretch: theta = (log eta, log gamma, stretch as a share of T)."""
     return _shape("drops", _drops, T, (RATES, (-4.0, 0.0), (0.05, 1.0)), both)
 
 
 def one_cycle(T: int, **both: float | None) -> Shape:
-    """Up and down two half cosines: theta = (log of the peak, share of the way up, logs of first and last shares)."""
+    """Up and down half cosines: theta = (log of the peak, share of the way up, logs of both ends' shares)."""
     return _shape("one_cycle", _one_cycle, T, (RATES, (0.02, 0.9), (-5.0, 0.0), (-10.0, 0.0)), both)
 
 
