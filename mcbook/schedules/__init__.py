@@ -52,6 +52,7 @@ from mcbook.schedules.quadratic import (
     noisy_quadratic,
     optimal_rates,
     quadratic_run,
+    quadratic_runs,
     second_moments,
     truncation_bias,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "piecewise_constant",
     "piecewise_linear",
     "quadratic_run",
+    "quadratic_runs",
     "return_without_bits",
     "reversible",
     "second_moments",

@@ -101,13 +101,6 @@ def whole(n: Any, name: str, *, least: int = 1) -> int:
     return int(n)
 
 
-def draws(n: Any, runs: int) -> int:
-    """How many of so many runs; all of them for None."""
-    if n is not None and whole(n, "seeds_per_step") > runs:
-        raise ValueError(f"seeds_per_step must be at most the {runs} runs of the ensemble, got {n}.")
-    return runs if n is None else int(n)
-
-
 def positive(value: Any, name: str) -> float:
     """value as a finite float > 0."""
     value = float(value)
