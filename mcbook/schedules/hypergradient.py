@@ -4,7 +4,7 @@ Problem    d held_out(w_T) / d (eta_t, beta_t, lam_t), t = 0 … T - 1
 Modes      reverse     by hand, all T states kept
            checkpoint  by hand, nested checkpoints: 2√T states, or fewer with more levels
            truncated   by hand, the last K steps alone; exact for their entries, zero for the others
-           forward     by hand, one tangent for each number of the schedule (few numbers: `hypergradient_theta`)
+           forward     by hand, a tangent for each number (of few: `hypergradient_theta`)
            reversible  by hand, no states: the run is undone step by step, in whole numbers
            automatic   `jax.grad` of the loop, which keeps what every operation of every step needs
 References maclaurin2015, franceschi2017, griewank2000

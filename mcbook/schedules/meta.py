@@ -1,12 +1,14 @@
 """Learning a schedule: descend the held-out loss of a training, averaged over seeds.
 
 Problem    min over theta of the mean over seeds of held_out(w_T(shape(theta)))
-Gradient   `reverse`, one sweep through each training; the mean over the seeds drawn for this step
-Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  At the edge
-           of stability one seed's gradient can outgrow all others: no gradient is longer than the median so far
+Gradient   `reverse`, one sweep through each training; the mean over all seeds of the ensemble
+Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  Good
+           rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
+           longer than the median of those before it is shortened to that; and a step that made the loss WORSE
+           times the least so far is taken back, and all later ones are half as long
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
-Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have the same budget
+Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
 References maclaurin2015, kingma2015
 """
 
@@ -28,22 +30,25 @@ from mcbook.schedules import _checks
 from mcbook.schedules.reverse import plan_of, reverse
 from mcbook.schedules.run import Run, Schedule, advance, first_state
 
+WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
+COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
 GRADIENT = 5  # trainings that one hypergradient is counted as (measured: 3 to 5 times the time)
 
 
 class MetaTraining(NamedTuple):
     """A learned theta, and the way to it: `thetas[i]` has the mean loss `losses[i]` on the seeds of step i.
 
-    theta: the one of least loss where every step saw all runs, else the last one.  diverged_at: the meta-step
-    whose loss or gradient was not finite, where it ended (theta is then the best before it), or None.
-    trainings: what it cost.
+    theta: the one of least loss.  taken_back: the steps at which the loss was so bad that theta went back to
+    the best.  diverged: those of them with a training, or a gradient, that was not finite; their loss stands
+    as infinite.  trainings: what it cost.
     """
 
     theta: Float[np.ndarray, " k"]
     losses: Float[np.ndarray, " steps"]
     thetas: Float[np.ndarray, "steps k"]
     grad_norms: Float[np.ndarray, " steps"]
-    diverged_at: int | None
+    taken_back: tuple[int, ...]
+    diverged: tuple[int, ...]
     trainings: int
 
 
@@ -97,10 +102,8 @@ def meta_train(
     theta: Any,
     *,
     steps: int = 100,
-    rate: float = 0.05,
+    rate: float | int = 0.05,
     levels: int = 1,
-    seeds_per_step: int | None = None,
-    seed: int = 0,
     checkpoint: str | Path | None = None,
     every: int = 10,
     report: Callable[[int, float, Any], None] | None = None,
@@ -111,10 +114,9 @@ def meta_train(
     ----------
     shape : theta -> `Schedule`, differentiable by JAX; such as a `Shape`.
     levels : of checkpoints in each hypergradient; 1 keeps all states.
-    seeds_per_step : how many runs of the ensemble a step draws, by `seed`; None takes all.
-    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is there
-        when the training begins, the training goes on from it, as if it had never stopped.
-    report : called with the step, its loss and theta.
+    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is
+        there when the training begins, the training goes on from it, as if it had never stopped.
+    report : called with the step, its loss and the next theta.
 
     Raises
     ------
@@ -124,25 +126,25 @@ def meta_train(
     runs, theta = _checks.run_arrays(runs), np.asarray(_checks.vector(theta, "theta", runs.w.dtype))
     _many(runs, shape(jnp.asarray(theta)))
     plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
-    draw = _checks.draws(seeds_per_step, len(runs.w))
     adam = _adam(_checks.whole(steps, "steps"), _checks.positive(rate, "rate"))
-    mark = fingerprint(runs, shape, theta, (steps, rate, draw, seed, levels))
-    course = _Course(theta, adam.init(jnp.asarray(theta)), [], [], [])
+    mark = fingerprint(runs, shape, theta, (steps, rate, levels))
+    course = _Course(theta, adam.init(jnp.asarray(theta)), [], [], [], ())
     if checkpoint is not None and Path(checkpoint).exists():
         course = load(checkpoint, mark, course)
-    diverged_at = None
     for i in range(len(course.losses), steps):
-        few = _drawn(runs, draw, np.random.default_rng([seed, i]))
-        value, grad = _mean_theta(*few, jnp.asarray(course.theta), plan, shape)
-        if not (np.isfinite(value) and np.isfinite(grad).all()):
-            diverged_at = i
-            break
-        course = course.onwards(adam, value, grad)
+        value, grad = _mean_theta(*runs, jnp.asarray(course.theta), plan, shape)
+        fine = np.isfinite(value) and np.isfinite(grad).all()
+        if not fine and i == 0:
+            raise ValueError(
+                "a training of the ensemble diverges with the first theta, or its gradient does: begin with "
+                "lower rates (`evaluate` shows which seeds, `train` the step)."
+            )
+        course = course.onwards(adam, float(value) if fine else np.inf, grad)
         if report is not None:
             report(i, float(value), course.theta)
         if checkpoint is not None and ((i + 1) % _checks.whole(every, "every") == 0 or i + 1 == steps):
             save(checkpoint, mark, course)
-    return course.result(diverged_at, draw == len(runs.w), GRADIENT * draw)
+    return course.result(GRADIENT * len(runs.w))
 
 
 def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> Tuned:
@@ -174,22 +176,29 @@ class _Course(NamedTuple):
     losses: list[float]
     thetas: list[np.ndarray]
     grad_norms: list[float]
+    taken_back: tuple[int, ...]
 
-    def onwards(self, adam: Any, value: Any, grad: Any) -> "_Course":
-        """A step of Adam; a gradient longer than the median of those before it is shortened to that."""
-        norm = float(jnp.linalg.norm(grad))
-        usual = float(np.median([*self.grad_norms, norm]))
+    def onwards(self, adam: Any, value: float, grad: Any) -> "_Course":
+        """A step of Adam from here, or back to the best place so far with half the rate."""
+        norm, i = float(jnp.linalg.norm(grad)) if np.isfinite(value) else np.inf, len(self.losses)
+        seen = [*self.losses, value], [*self.thetas, self.theta], [*self.grad_norms, norm]
+        if value > WORSE * min(seen[0]):
+            return _Course(self.best(), self.state, *seen, (*self.taken_back, i))
+        usual = float(np.median(seen[2]))
         update, state = adam.update(grad * min(1.0, usual / max(norm, 1e-300)), self.state)
-        theta = np.asarray(optax.apply_updates(jnp.asarray(self.theta), update))
-        return _Course(
-            theta, state, [*self.losses, float(value)], [*self.thetas, self.theta], [*self.grad_norms, norm]
-        )
+        theta = self.theta + 0.5 ** len(self.taken_back) * np.asarray(update)
+        return _Course(theta, state, *seen, self.taken_back)
 
-    def result(self, diverged_at: int | None, best: bool, price: int) -> MetaTraining:
+    def best(self) -> np.ndarray:
+        """theta of least loss; before the first loss the theta at hand."""
+        return self.thetas[int(np.argmin(self.losses))] if self.losses else self.theta
+
+    def result(self, price: int) -> MetaTraining:
+        thetas = np.array(self.thetas).reshape(len(self.losses), len(self.theta))
         losses, norms = np.array(self.losses), np.array(self.grad_norms)
-        thetas = np.array(self.thetas).reshape(len(losses), len(self.theta))
-        theta = thetas[losses.argmin()] if len(losses) and (best or diverged_at is not None) else self.theta
-        return MetaTraining(theta, losses, thetas, norms, diverged_at, price * len(losses))
+        diverged = tuple(np.flatnonzero(np.isinf(losses)).tolist())
+        cost = price * len(losses)
+        return MetaTraining(self.best(), losses, thetas, norms, self.taken_back, diverged, cost)
 
 
 def fingerprint(runs: Run, shape: Any, theta: np.ndarray, settings: tuple) -> str:
@@ -213,6 +222,7 @@ def save(path: str | Path, mark: str, course: _Course) -> None:
             losses=np.array(course.losses),
             thetas=np.array(course.thetas),
             grad_norms=np.array(course.grad_norms),
+            taken_back=np.array(course.taken_back, int),
             **{f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)},
         )
         file.flush()
@@ -227,7 +237,7 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         state = [jnp.asarray(found[f"state_{i}"]) for i in range(len(leaves))]
-        course = [found[name] for name in ("theta", "losses", "thetas", "grad_norms")]
+        course = [found[name] for name in COURSE]
         theirs = str(found["mark"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as fault:
         raise ValueError(
@@ -239,8 +249,9 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
             f"the checkpoint {Path(path).name} belongs to another training (other runs, shape, theta or "
             "settings); name another file, or delete it to begin anew."
         )
-    theta, losses, thetas, norms = course
-    return _Course(theta, jax.tree.unflatten(tree, state), losses.tolist(), list(thetas), norms.tolist())
+    theta, losses, thetas, norms, back = course
+    state = jax.tree.unflatten(tree, state)
+    return _Course(theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.tolist()))
 
 
 def _name(what: Any) -> str:
@@ -257,13 +268,6 @@ def _many(runs: Run, schedule: Any) -> tuple[Run, Schedule]:
             "`ensemble([run, …])` makes one."
         )
     return runs, _checks.schedule_arrays(schedule, runs.batches.shape[1], runs.w.dtype)
-
-
-def _drawn(runs: Run, draw: int, rng: np.random.Generator) -> Run:
-    if draw == len(runs.w):
-        return runs
-    rows = np.sort(rng.choice(len(runs.w), draw, replace=False))
-    return runs._replace(w=runs.w[rows], batches=runs.batches[rows])
 
 
 @lru_cache(maxsize=16)
