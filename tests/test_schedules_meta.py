@@ -31,6 +31,19 @@ def test_the_mean_over_seeds(runs, rng):
     np.testing.assert_allclose(schedules.evaluate(runs, schedule), [e.loss for e in each], rtol=1e-11)
 
 
+def test_a_margin_multiplies_each_seeds_rates(runs, rng):
+    schedule, margin = full_schedule(rng), 0.3
+    times = np.exp(margin * np.array([-1, -1 / 3, 1 / 3, 1]))
+    own = [schedule._replace(rates=x * schedule.rates) for x in times]
+    each = [schedules.hypergradient(run, s) for run, s in zip(members(runs), own, strict=True)]
+    loss, grad = schedules.mean_hypergradient(runs, schedule, margin=margin)
+    assert loss == pytest.approx(np.mean([e.loss for e in each]), rel=1e-12)
+    known = np.mean([x * e.grad.rates for x, e in zip(times, each, strict=True)], axis=0)
+    assert distance(grad.rates, known) < 1e-11
+    found = schedules.evaluate(runs, schedule, margin=margin)
+    np.testing.assert_allclose(found, [e.loss for e in each], rtol=1e-11)
+
+
 def test_meta_training_descends_and_the_gradient_it_follows_is_right(runs, rng):
     shape = schedules.piecewise_linear(T, 3)
     start = np.full(3, -4.0)
@@ -107,7 +120,7 @@ def test_a_step_into_divergence_is_taken_back_and_said(rng):
     assert found.losses[1] == np.inf
     assert set(found.diverged) <= set(found.taken_back)
     np.testing.assert_array_equal(found.thetas[2], found.thetas[0])
-    assert np.abs(found.thetas[3] - found.thetas[2]) < 0.6 * np.abs(found.thetas[1] - found.thetas[0])
+    assert np.abs(found.thetas[3] - found.thetas[2]) < 0.7 * np.abs(found.thetas[1] - found.thetas[0])
     assert found.losses.min() < found.losses[0]
     with pytest.raises(ValueError, match="begin with lower rates"):
         schedules.meta_train(runs, schedules.constant(T), np.array([5.0]), steps=2)
@@ -242,6 +255,7 @@ def test_nonsense_is_refused(runs, rng):
         ({"steps": 0}, "steps must be"),
         ({"rate": -1.0}, "rate must be positive"),
         ({"levels": 0}, "levels must be"),
+        ({"margin": -0.1}, "margin must be"),
     ]:
         with pytest.raises(ValueError, match=words):
             schedules.meta_train(runs, shape, theta, **{"steps": 2, **settings})

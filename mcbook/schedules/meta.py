@@ -5,7 +5,9 @@ Gradient   `reverse`, one sweep through each training; the mean over all seeds o
 Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  Good
            rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
            longer than the median of those before it is shortened to that; and a step that made the loss WORSE
-           times the least so far is taken back, and all later ones are half as long
+           times the least so far is taken back, and all later ones are shorter by a third
+Margin     of s seeds, the rates of the first are e^-margin times the schedule's, of the last e^margin times: what
+           is learned must also hold a little further out (a mean over the parameter, as metz2019 smooth theirs)
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
 Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
@@ -13,6 +15,7 @@ References maclaurin2015, kingma2015
 """
 
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -83,17 +86,27 @@ def ensemble(runs: Sequence[Run]) -> Run:
     return _checks.run_arrays(first._replace(w=w, batches=batches))
 
 
-def evaluate(runs: Run, schedule: Schedule) -> Float[np.ndarray, " s"]:
+def evaluate(runs: Run, schedule: Schedule, *, margin: float | int = 0) -> Float[np.ndarray, " s"]:
     """Held-out losses of the trainings of an ensemble; not finite where a training diverged."""
     runs, schedule = _many(runs, schedule)
-    return np.asarray(_evaluate(*runs, schedule))
+    return np.asarray(_evaluate(*runs, schedule, factors(runs, margin)))
 
 
-def mean_hypergradient(runs: Run, schedule: Schedule, *, levels: int = 1) -> tuple[float, Schedule]:
+def mean_hypergradient(
+    runs: Run, schedule: Schedule, *, levels: int = 1, margin: float | int = 0
+) -> tuple[float, Schedule]:
     """Mean of the held-out losses over an ensemble, and its derivatives by the schedule."""
     runs, schedule = _many(runs, schedule)
-    value, grad = _mean(*runs, schedule, plan_of(runs.batches.shape[1], _checks.whole(levels, "levels")))
+    plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
+    value, grad = _mean(*runs, schedule, factors(runs, margin), plan)
     return float(value), grad
+
+
+def factors(runs: Run, margin: float | int) -> Float[Array, " s"]:
+    """What each seed's rates are multiplied by: from e^-margin to e^margin in equal ratios."""
+    if not 0 <= margin < np.inf:
+        raise ValueError(f"margin must be finite and not negative, got {margin}.")
+    return jnp.exp(margin * jnp.linspace(-1, 1, len(runs.w), dtype=runs.w.dtype))
 
 
 def meta_train(
@@ -102,7 +115,8 @@ def meta_train(
     theta: Any,
     *,
     steps: int = 100,
-    rate: float | int = 0.05,
+    rate: float | int = 0.1,
+    margin: float | int = 0,
     levels: int = 1,
     checkpoint: str | Path | None = None,
     every: int = 10,
@@ -113,6 +127,7 @@ def meta_train(
     Parameters
     ----------
     shape : theta -> `Schedule`, differentiable by JAX; such as a `Shape`.
+    margin : see above; about 0.1 keeps a schedule off the edge of stability.
     levels : of checkpoints in each hypergradient; 1 keeps all states.
     checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is
         there when the training begins, the training goes on from it, as if it had never stopped.
@@ -127,12 +142,13 @@ def meta_train(
     _many(runs, shape(jnp.asarray(theta)))
     plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
     adam = _adam(_checks.whole(steps, "steps"), _checks.positive(rate, "rate"))
-    mark = fingerprint(runs, shape, theta, (steps, rate, levels))
+    mark = fingerprint(runs, shape, theta, (steps, rate, margin, levels))
+    spread = factors(runs, margin)
     course = _Course(theta, adam.init(jnp.asarray(theta)), [], [], [], ())
     if checkpoint is not None and Path(checkpoint).exists():
         course = load(checkpoint, mark, course)
     for i in range(len(course.losses), steps):
-        value, grad = _mean_theta(*runs, jnp.asarray(course.theta), plan, shape)
+        value, grad = _mean_theta(*runs, jnp.asarray(course.theta), spread, plan, shape)
         fine = np.isfinite(value) and np.isfinite(grad).all()
         if not fine and i == 0:
             raise ValueError(
@@ -147,7 +163,9 @@ def meta_train(
     return course.result(GRADIENT * len(runs.w))
 
 
-def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> Tuned:
+def tune(
+    runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator, margin: float | int = 0
+) -> Tuned:
     """Search a shape's box for the least mean held-out loss of an ensemble, for the price of `trainings`.
 
     Half of the trials are uniform in the box; the others are normal around the best so far, their width going
@@ -164,7 +182,7 @@ def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> 
         if i >= (n + 1) // 2:
             width = 0.2 * 0.05 ** ((i - n / 2) / (n / 2)) * (high - low)
             thetas[i] = np.clip(thetas[losses.argmin()] + width * rng.normal(size=len(low)), low, high)
-        loss = float(evaluate(runs, shape(jnp.asarray(thetas[i], runs.w.dtype))).mean())
+        loss = float(evaluate(runs, shape(jnp.asarray(thetas[i], runs.w.dtype)), margin=margin).mean())
         losses[i] = loss if np.isfinite(loss) else np.inf
     best = int(losses.argmin())
     return Tuned(thetas[best], float(losses[best]), thetas, losses, n * len(runs.w))
@@ -179,14 +197,14 @@ class _Course(NamedTuple):
     taken_back: tuple[int, ...]
 
     def onwards(self, adam: Any, value: float, grad: Any) -> "_Course":
-        """A step of Adam from here, or back to the best place so far with half the rate."""
+        """A step of Adam from here, or back to the best place so far with two thirds of the rate."""
         norm, i = float(jnp.linalg.norm(grad)) if np.isfinite(value) else np.inf, len(self.losses)
         seen = [*self.losses, value], [*self.thetas, self.theta], [*self.grad_norms, norm]
         if value > WORSE * min(seen[0]):
             return _Course(self.best(), self.state, *seen, (*self.taken_back, i))
         usual = float(np.median(seen[2]))
         update, state = adam.update(grad * min(1.0, usual / max(norm, 1e-300)), self.state)
-        theta = self.theta + 0.5 ** len(self.taken_back) * np.asarray(update)
+        theta = self.theta + (2 / 3) ** len(self.taken_back) * np.asarray(update)
         return _Course(theta, state, *seen, self.taken_back)
 
     def best(self) -> np.ndarray:
@@ -234,7 +252,7 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
     """The course of a checkpoint.  Raises ValueError for one that is cut off or is of another training."""
     leaves, tree = jax.tree.flatten(fresh.state)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         state = [jnp.asarray(found[f"state_{i}"]) for i in range(len(leaves))]
         course = [found[name] for name in COURSE]
@@ -276,29 +294,39 @@ def _adam(steps: int, rate: float) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _evaluate(loss, w, data, batches, held_out, schedule):
+def _evaluate(loss, w, data, batches, held_out, schedule, factors):
     def one(seed):
-        w, batches = seed
-        w_T, _ = advance(loss, data, batches, schedule, first_state(w, schedule), 0, batches.shape[0])
+        w, batches, factor = seed
+        own = schedule._replace(rates=factor * schedule.rates)
+        w_T, _ = advance(loss, data, batches, own, first_state(w, own), 0, batches.shape[0])
         return loss(w_T, *held_out)
 
-    return jax.lax.map(one, (w, batches))
+    return _over_seeds(one, w, batches, factors)
 
 
-@partial(jax.jit, static_argnums=(0, 6))
-def _mean(loss, w, data, batches, held_out, schedule, plan):
-    """One seed after the other: small matrices gain nothing from being handled together."""
+def _over_seeds(one: Any, w: Any, batches: Any, factors: Any) -> Any:
+    """Networks one after the other, for nothing is gained by handling their matrices together; small problems
+    many at a time."""
+    together = max(1, 2000 // w.shape[1])
+    return jax.lax.map(
+        one, (w, batches, factors), batch_size=None if together == 1 else min(together, len(w))
+    )
 
+
+@partial(jax.jit, static_argnums=(0, 7))
+def _mean(loss, w, data, batches, held_out, schedule, factors, plan):
     def one(seed):
-        w, batches = seed
-        return reverse(loss, w, data, batches, held_out, schedule, plan=plan, last=len(batches))[:2]
+        w, batches, factor = seed
+        own = schedule._replace(rates=factor * schedule.rates)
+        value, bar = reverse(loss, w, data, batches, held_out, own, plan=plan, last=len(batches))[:2]
+        return value, bar._replace(rates=factor * bar.rates)
 
-    values, grads = jax.lax.map(one, (w, batches))
+    values, grads = _over_seeds(one, w, batches, factors)
     return values.mean(), jax.tree.map(lambda a: a.mean(0), grads)
 
 
-@partial(jax.jit, static_argnums=(0, 6, 7))
-def _mean_theta(loss, w, data, batches, held_out, theta, plan, shape):
+@partial(jax.jit, static_argnums=(0, 7, 8))
+def _mean_theta(loss, w, data, batches, held_out, theta, factors, plan, shape):
     schedule, vjp_shape = jax.vjp(shape, theta)
-    value, grad = _mean(loss, w, data, batches, held_out, schedule, plan)
+    value, grad = _mean(loss, w, data, batches, held_out, schedule, factors, plan)
     return value, vjp_shape(grad)[0]
