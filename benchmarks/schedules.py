@@ -9,8 +9,8 @@ modes     float64, a 64-10-10 network on digits, T = 60: every mode beside `jax.
 memory    float32, a 64-50-10 network, minibatches of 100: temporary memory by the compiler's account and the
           time of one gradient of T rates.  `automatic` is reverse mode as JAX does it.  One process for each
           measurement, the sides in turn, ROUNDS times
-learned   rates of T steps learned on seeds, beside constant, cosine, step and one-cycle schedules tuned on the
-          same seeds for the same number of trainings (a hypergradient counts as five).  Judged by validation
+learned   rates of T steps learned on seeds, beside constant, cosine, step and one-cycle schedules tuned on
+          the same seeds for the same number of trainings (a hypergradient counts as five).  Judged by validation
           loss on the way; reported is the loss on test data over HELD_OUT other seeds: means, and paired
           differences with intervals of 95 %
 horizon   the noisy quadratic: rates learned from sampled trainings, with all steps ahead and with one, beside
@@ -76,7 +76,7 @@ def modes() -> dict[str, Any]:
         ("forward", {}),
         ("reversible", {}),
     ):
-        other = schedules.hypergradient(run, schedule, mode=name.split("_")[0], **settings)  # type: ignore[arg-type]
+        other = schedules.hypergradient(run, schedule, mode=name.split("_")[0], **settings)
         found[f"{name}_beside_automatic"] = distance(flat(other.grad), flat(known.grad))
     undone, kept = schedules.reversible(run, schedule), schedules.stored(run, schedule)
     found["reversible_equals_stored"] = bool(np.array_equal(flat(undone.grad), flat(kept.grad)))
@@ -170,7 +170,8 @@ def child(name: str, T: int) -> dict[str, Any]:
         start = time.perf_counter()
         jax.block_until_ready(compiled(*parts[1:]))
         seconds.append(time.perf_counter() - start)
-    return {"seconds": min(seconds), "temp_bytes": int(compiled.memory_analysis().temp_size_in_bytes)}
+    account: Any = compiled.memory_analysis()
+    return {"seconds": min(seconds), "temp_bytes": int(account.temp_size_in_bytes)}
 
 
 # learned
@@ -228,7 +229,7 @@ def schedule_of(name: str, theta: Any, T: int) -> Any:
 
 
 def compared(runs: Any, T: int, thetas: dict[str, Any]) -> dict[str, Any]:
-    """Mean loss of each, and (theirs - ours), paired by seed: mean and interval; positive is in our favour."""
+    """Mean loss of each; theirs - ours, paired by seed: mean and interval; positive is in our favour."""
     losses = {name: schedules.evaluate(runs, schedule_of(name, theta, T)) for name, theta in thetas.items()}
     found: dict[str, Any] = {}
     for name, values in losses.items():
@@ -279,7 +280,7 @@ def horizon(T: int = 100, seeds: int = 2000) -> dict[str, Any]:
 
 
 def learned_greedy(q: Any, T: int, seeds: int, rng: np.random.Generator) -> np.ndarray:
-    """Each rate from hypergradients of one step: the loss is quadratic in it, two of them find its minimum."""
+    """Each rate from hypergradients of one step: the loss is quadratic in it, so two find its minimum."""
     w, rates = np.tile(q.w, (seeds, 1)), []
     for _ in range(T):
         runs = schedules.quadratic_runs(q, 1, seeds, rng=rng)._replace(w=w)
@@ -306,16 +307,19 @@ def truncated_rates(q: Any, T: int) -> dict[str, float]:
 # transfer
 
 
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "width 20": {"width": 20},
+    "width 200": {"width": 200},
+    "wine": {"name": "wine", "batch": 20},
+    "cancer": {"name": "cancer", "batch": 50},
+}
+
+
 def transfer(T: int = 100) -> dict[str, Any]:
     thetas = json.loads((RESULTS / "schedules.json").read_text())[f"learned_{T}"]["theta"]
     found: dict[str, Any] = {"conditions": conditions(), "T": T, "seeds": HELD_OUT}
-    for label, settings in {
-        "width 20": {"width": 20},
-        "width 200": {"width": 200},
-        "wine": {"name": "wine", "batch": 20},
-        "cancer": {"name": "cancer", "batch": 50},
-    }.items():
-        runs = on_test(runs_of(T, HELD_OUT, 4, **settings), str(settings.get("name", "digits")))
+    for label, settings in ELSEWHERE.items():
+        runs = on_test(runs_of(T, HELD_OUT, 4, **settings), settings.get("name", "digits"))
         found[label] = compared(runs, T, thetas)
     return found
 

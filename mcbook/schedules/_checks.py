@@ -56,7 +56,7 @@ def indices(batches: Any, rows: int) -> None:
 
 def schedule_arrays(schedule: Any, T: int, dtype: Any) -> Any:
     """A `Schedule` of T steps as JAX arrays: finite, rates and decays ≥ 0, momenta in [0, 1)."""
-    found = []
+    found: list[Any] = []
     for name, values in zip(schedule._fields, schedule, strict=True):
         if values is None and name != "rates":
             found.append(None)

@@ -97,7 +97,8 @@ def temp_bytes(run: Run, schedule: Schedule, *, mode: str = "checkpoint", levels
         lowered = automatic.lower(*parts)
     else:
         lowered = reverse.lower(*parts, plan=plan_of(T, settings(mode, levels, None)[0]), last=T)
-    return int(lowered.compile().memory_analysis().temp_size_in_bytes)
+    account: Any = lowered.compile().memory_analysis()
+    return int(account.temp_size_in_bytes)
 
 
 @partial(jax.jit, static_argnums=0)

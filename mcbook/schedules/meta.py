@@ -6,8 +6,8 @@ Solver     Adam (optax) in theta, which for rates are logarithms; its rate let d
            rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
            longer than the median of those before it is shortened to that; and a step that made the loss WORSE
            times the least so far is taken back, and all later ones are shorter by a third
-Margin     of s seeds, the rates of the first are e^-margin times the schedule's, of the last e^margin times: what
-           is learned must also hold a little further out (a mean over the parameter, as metz2019 smooth theirs)
+Margin     of s seeds, the rates of the first are e^-margin times the schedule's, of the last e^margin times:
+           what is learned must hold a little further out too (a mean over the parameter, as in metz2019)
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
 Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
@@ -31,7 +31,7 @@ from jaxtyping import Float
 
 from mcbook.schedules import _checks
 from mcbook.schedules.reverse import plan_of, reverse
-from mcbook.schedules.run import Run, Schedule, advance, first_state
+from mcbook.schedules.run import Array, Run, Schedule, advance, first_state
 
 WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
 COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
@@ -231,18 +231,11 @@ def fingerprint(runs: Run, shape: Any, theta: np.ndarray, settings: tuple) -> st
 def save(path: str | Path, mark: str, course: _Course) -> None:
     """Write a checkpoint next to its place, then move it there: a reader sees the old one or the new one."""
     path, leaves = Path(path), jax.tree.leaves(course.state)
+    parts: dict[str, Any] = {name: np.asarray(getattr(course, name)) for name in COURSE}
+    parts |= {f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)} | {"mark": np.array(mark)}
     draft = path.with_name(path.name + ".part")
     with open(draft, "wb") as file:
-        np.savez(
-            file,
-            mark=np.array(mark),
-            theta=course.theta,
-            losses=np.array(course.losses),
-            thetas=np.array(course.thetas),
-            grad_norms=np.array(course.grad_norms),
-            taken_back=np.array(course.taken_back, int),
-            **{f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)},
-        )
+        np.savez(file, **parts)
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
@@ -269,7 +262,9 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
         )
     theta, losses, thetas, norms, back = course
     state = jax.tree.unflatten(tree, state)
-    return _Course(theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.tolist()))
+    return _Course(
+        theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.astype(int).tolist())
+    )
 
 
 def _name(what: Any) -> str:

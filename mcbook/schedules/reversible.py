@@ -181,7 +181,7 @@ class _Sweep:
         self.machine, run = machine, machine.run
         self.w = machine.floats(W)
         self.loss, w_bar = jax.value_and_grad(run.loss)(self.w, *run.held_out)
-        self.bar, self.bars = (w_bar, jnp.zeros_like(w_bar)), []
+        self.bar, self.bars = (w_bar, jnp.zeros_like(w_bar)), list[Schedule]()
         self.norms = [float(jnp.linalg.norm(w_bar))]
 
     def back(self, t: int, W: np.ndarray, V: np.ndarray) -> None:
