@@ -10,9 +10,9 @@ memory    float32, a 64-50-10 network, minibatches of 100: temporary memory by t
           time of one gradient of T rates.  `automatic` is reverse mode as JAX does it.  One process for each
           measurement, the sides in turn, ROUNDS times
 learned   rates of T steps learned on seeds, beside constant, cosine, step and one-cycle schedules tuned on
-          the same seeds for the same number of trainings (a hypergradient counts as five).  Judged by validation
-          loss on the way; reported is the loss on test data over HELD_OUT other seeds: means, and paired
-          differences with intervals of 95 %
+          the same seeds for the same number of trainings (a hypergradient counts as five).  Judged by
+          validation loss on the way; reported is the loss on test data over HELD_OUT other seeds: means, and
+          paired differences with intervals of 95 %
 horizon   the noisy quadratic: rates learned from sampled trainings, with all steps ahead and with one, beside
           the exact optimum and the greedy formula
 transfer  the schedules of `learned`, T = 100, as they are: other widths, other data
@@ -149,8 +149,8 @@ def in_child(name: str, T: int) -> dict[str, Any]:
 def child(name: str, T: int) -> dict[str, Any]:
     """One side, compiled; the best of a few calls after the first."""
     from mcbook.schedules import _checks
+    from mcbook.schedules.ensembles import evaluate_core
     from mcbook.schedules.hypergradient import automatic
-    from mcbook.schedules.meta import _evaluate
     from mcbook.schedules.reverse import plan_of, reverse
 
     mode, levels, _ = SIDES[name]
@@ -159,7 +159,7 @@ def child(name: str, T: int) -> dict[str, Any]:
     parts: Any = (*run, schedule)
     if mode == "train":
         parts = (run.loss, run.w[None], run.data, run.batches[None], run.held_out, schedule, jnp.ones(1))
-        compiled = _evaluate.lower(*parts).compile()
+        compiled = evaluate_core.lower(*parts).compile()
     elif mode == "automatic":
         compiled = automatic.lower(*parts).compile()
     else:

@@ -6,10 +6,7 @@ Solver     Adam (optax) in theta, which for rates are logarithms; its rate let d
            rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
            longer than the median of those before it is shortened to that; and a step that made the loss WORSE
            times the least so far is taken back, and all later ones are shorter by a third
-Margin     of s seeds, the rates of the first are e^-margin times the schedule's, of the last e^margin times:
-           what is learned must hold a little further out too (a mean over the parameter, as in metz2019)
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
-Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
 Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
 References maclaurin2015, kingma2015
 """
@@ -18,7 +15,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +27,9 @@ import optax
 from jaxtyping import Float
 
 from mcbook.schedules import _checks
-from mcbook.schedules.reverse import plan_of, reverse
-from mcbook.schedules.run import Array, Run, Schedule, advance, first_state
+from mcbook.schedules.ensembles import evaluate, factors, many, mean_core
+from mcbook.schedules.reverse import plan_of
+from mcbook.schedules.run import Run
 
 WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
 COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
@@ -65,50 +63,6 @@ class Tuned(NamedTuple):
     trainings: int
 
 
-def ensemble(runs: Sequence[Run]) -> Run:
-    """Runs that differ in w and batches alone as one `Run` with w (s, p), batches (s, T, b).
-
-    Raises ValueError where they differ in loss or data, or where nothing is given.
-    """
-    if not runs:
-        raise ValueError("ensemble needs at least one run.")
-    first = _checks.run_arrays(runs[0])
-    for run in runs[1:]:
-        same = run.loss is first.loss and all(
-            len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-            for a, b in ((run.data, first.data), (run.held_out, first.held_out))
-        )
-        if not same or np.shape(run.batches) != first.batches.shape or np.shape(run.w) != first.w.shape:
-            raise ValueError(
-                "the runs of an ensemble share loss, data, held_out and shapes, and differ in w and batches."
-            )
-    w, batches = (np.stack([np.asarray(getattr(r, name)) for r in runs]) for name in ("w", "batches"))
-    return _checks.run_arrays(first._replace(w=w, batches=batches))
-
-
-def evaluate(runs: Run, schedule: Schedule, *, margin: float | int = 0) -> Float[np.ndarray, " s"]:
-    """Held-out losses of the trainings of an ensemble; not finite where a training diverged."""
-    runs, schedule = _many(runs, schedule)
-    return np.asarray(_evaluate(*runs, schedule, factors(runs, margin)))
-
-
-def mean_hypergradient(
-    runs: Run, schedule: Schedule, *, levels: int = 1, margin: float | int = 0
-) -> tuple[float, Schedule]:
-    """Mean of the held-out losses over an ensemble, and its derivatives by the schedule."""
-    runs, schedule = _many(runs, schedule)
-    plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
-    value, grad = _mean(*runs, schedule, factors(runs, margin), plan)
-    return float(value), grad
-
-
-def factors(runs: Run, margin: float | int) -> Float[Array, " s"]:
-    """What each seed's rates are multiplied by: from e^-margin to e^margin in equal ratios."""
-    if not 0 <= margin < np.inf:
-        raise ValueError(f"margin must be finite and not negative, got {margin}.")
-    return jnp.exp(margin * jnp.linspace(-1, 1, len(runs.w), dtype=runs.w.dtype))
-
-
 def meta_train(
     runs: Run,
     shape: Any,
@@ -127,7 +81,7 @@ def meta_train(
     Parameters
     ----------
     shape : theta -> `Schedule`, differentiable by JAX; such as a `Shape`.
-    margin : see above; about 0.1 keeps a schedule off the edge of stability.
+    margin : see `ensembles`; about 0.1 keeps a schedule off the edge of stability.
     levels : of checkpoints in each hypergradient; 1 keeps all states.
     checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is
         there when the training begins, the training goes on from it, as if it had never stopped.
@@ -139,7 +93,7 @@ def meta_train(
         belongs to another training.
     """
     runs, theta = _checks.run_arrays(runs), np.asarray(_checks.vector(theta, "theta", runs.w.dtype))
-    _many(runs, shape(jnp.asarray(theta)))
+    many(runs, shape(jnp.asarray(theta)))
     plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
     adam = _adam(_checks.whole(steps, "steps"), _checks.positive(rate, "rate"))
     mark = fingerprint(runs, shape, theta, (steps, rate, margin, levels))
@@ -273,55 +227,13 @@ def _name(what: Any) -> str:
     return getattr(what, "__qualname__", repr(what)) if callable(what) else repr(what)
 
 
-def _many(runs: Run, schedule: Any) -> tuple[Run, Schedule]:
-    runs = _checks.run_arrays(runs)
-    if runs.w.ndim != 2 or runs.batches.ndim != 3 or len(runs.w) != len(runs.batches):
-        raise ValueError(
-            f"an ensemble has w (s, p) and batches (s, T, b), got {runs.w.shape} and {runs.batches.shape}; "
-            "`ensemble([run, …])` makes one."
-        )
-    return runs, _checks.schedule_arrays(schedule, runs.batches.shape[1], runs.w.dtype)
-
-
 @lru_cache(maxsize=16)
 def _adam(steps: int, rate: float) -> Any:
     return optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.05))
 
 
-@partial(jax.jit, static_argnums=0)
-def _evaluate(loss, w, data, batches, held_out, schedule, factors):
-    def one(seed):
-        w, batches, factor = seed
-        own = schedule._replace(rates=factor * schedule.rates)
-        w_T, _ = advance(loss, data, batches, own, first_state(w, own), 0, batches.shape[0])
-        return loss(w_T, *held_out)
-
-    return _over_seeds(one, w, batches, factors)
-
-
-def _over_seeds(one: Any, w: Any, batches: Any, factors: Any) -> Any:
-    """Networks one after the other, for nothing is gained by handling their matrices together; small problems
-    many at a time."""
-    together = max(1, 2000 // w.shape[1])
-    return jax.lax.map(
-        one, (w, batches, factors), batch_size=None if together == 1 else min(together, len(w))
-    )
-
-
-@partial(jax.jit, static_argnums=(0, 7))
-def _mean(loss, w, data, batches, held_out, schedule, factors, plan):
-    def one(seed):
-        w, batches, factor = seed
-        own = schedule._replace(rates=factor * schedule.rates)
-        value, bar = reverse(loss, w, data, batches, held_out, own, plan=plan, last=len(batches))[:2]
-        return value, bar._replace(rates=factor * bar.rates)
-
-    values, grads = _over_seeds(one, w, batches, factors)
-    return values.mean(), jax.tree.map(lambda a: a.mean(0), grads)
-
-
 @partial(jax.jit, static_argnums=(0, 7, 8))
 def _mean_theta(loss, w, data, batches, held_out, theta, factors, plan, shape):
     schedule, vjp_shape = jax.vjp(shape, theta)
-    value, grad = _mean(loss, w, data, batches, held_out, schedule, factors, plan)
+    value, grad = mean_core(loss, w, data, batches, held_out, schedule, factors, plan)
     return value, vjp_shape(grad)[0]

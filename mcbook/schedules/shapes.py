@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 
     def longer(self, T: int) -> "Shape":
         """The same shape over T steps (of a per-step shape: an error, its numbers are the steps)."""
-        if self.name in ("per_step", "below"):
+        if self.rule is _per_step or self.name.startswith("below"):
             raise ValueError("a schedule per step has no longer form; stretch the schedule with `stretched`.")
         return self._replace(T=_checks.whole(T, "T"))
 
@@ -82,7 +82,7 @@ def per_step(T: int, **both: float | int | None) -> Shape:
 def below(T: int, top: float | int, **both: float | int | None) -> Shape:
     """A number for each step, and no rate above `top`: eta_t = top σ(theta_t)."""
     box = _checks.whole(T, "T") * ((-8.0, 8.0),)
-    return _shape("below", _below(_checks.positive(top, "top")), T, box, both)
+    return _shape(f"below {float(top):g}", _below(_checks.positive(top, "top")), T, box, both)
 
 
 def piecewise_linear(T: int, knots: int = 12, **both: float | int | None) -> Shape:
