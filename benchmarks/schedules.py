@@ -5,7 +5,7 @@ python -m benchmarks.schedules --only memory       or modes, learned, horizon, t
 python -m benchmarks.schedules --only learned --steps 1000
 
 modes     float64, a 64-10-10 network on digits, T = 60: every mode beside `jax.grad` of the unrolled loop and
-          beside central differences; T = 2000 undone in whole numbers
+          beside central differences; T = 2000 undone in whole numbers; the growth of w̄ in 300 steps
 memory    float32, a 64-50-10 network, minibatches of 100: temporary memory by the compiler's account and the
           time of one gradient of T rates.  `automatic` is reverse mode as JAX does it.  One process for each
           measurement, the sides in turn, ROUNDS times
@@ -82,7 +82,16 @@ def modes() -> dict[str, Any]:
     found["reversible_equals_stored"] = bool(np.array_equal(flat(undone.grad), flat(kept.grad)))
     found["beside_differences"] = beside_differences(run, schedule, flat(known.grad), rng)
     found["undone"] = undone_run(2000)
+    found["growth"] = {str(rate): growth(rate) for rate in (0.1, 0.5, 1.0, 1.25, 1.5, 2.0)}
     return found
+
+
+def growth(rate: float, T: int = 300) -> dict[str, float]:
+    """How w̄ grows under a constant rate, and what the training comes to: it may be good for all that."""
+    run, schedule = schedules.network_run(T, [1, 0], dtype="float64"), schedules.Schedule(np.full(T, rate))
+    found = schedules.sensitivity_growth(run, schedule)
+    loss = schedules.train(run, schedule).held_out_loss
+    return {"largest": found.largest, "exponent": found.exponent, "held_out_loss": loss}
 
 
 def flat(schedule: Any) -> np.ndarray:

@@ -88,3 +88,16 @@ def test_growth_is_the_rate_of_the_quadratic():
         assert growth.exponent == pytest.approx(np.log(abs(1 - eta * h)), rel=1e-9)
         assert growth.factors[-1] == 1
     assert growth.largest == pytest.approx(1.5**50, rel=1e-9)
+
+
+def test_growth_is_measured_where_the_hypergradient_overflows():
+    """In float32, 4.5 to the power of 80 is too much for w̄, though not for a w that begins at zero."""
+    q = schedules.NoisyQuadratic(np.ones(1), np.zeros(1), np.zeros(1))
+    run = schedules.quadratic_run(q, 80, rng=np.random.default_rng(0))
+    run = run._replace(w=np.zeros(1, "f"), held_out=(np.ones((1, 1)),))
+    schedule = schedules.Schedule(np.full(80, 5.5))
+    with pytest.raises(ValueError, match="training is finite, its hypergradient is not"):
+        schedules.hypergradient(run, schedule)
+    growth = schedules.sensitivity_growth(run, schedule)
+    assert growth.largest == np.inf
+    assert growth.exponent == pytest.approx(np.log(4.5), rel=1e-5)

@@ -173,13 +173,18 @@ def finite(found: Hypergradient, run: Run, schedule: Schedule) -> Hypergradient:
     """found with its loss as a number, if all of it is finite; else what went wrong, and where."""
     if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found)):
         return found._replace(loss=float(found.loss))
+    raise diverged(run, schedule)
+
+
+def diverged(run: Run, schedule: Schedule) -> ValueError:
+    """What to say of a run whose hypergradient is not finite: where the training diverged, or that w̄ did."""
     t = train(run, schedule).diverged_at
     if t is not None:
-        raise ValueError(
+        return ValueError(
             f"the training diverged at step {t} of {len(run.batches)}: its loss or its weights are no longer "
             f"finite there; lower the rates up to step {t} (`train` shows the losses on the way)."
         )
-    raise ValueError(
+    return ValueError(
         "the training is finite, its hypergradient is not: w̄ grew without bound on the way back. Such a "
-        "gradient says nothing about a longer step; lower the rates, or look at `sensitivity_growth`."
+        "gradient says nothing about a longer step; lower the rates (`sensitivity_growth` shows how far)."
     )
