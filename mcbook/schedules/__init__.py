@@ -3,14 +3,20 @@
 Problem    min over the schedule (eta_t, beta_t, lam_t), t = 0 … T - 1, of held_out(w_T)
 Modules    run (T steps of SGD, and the vjp of one), reverse (the sweep back, nested checkpoints), forward,
            reversible (whole numbers and stored bits), implicit (the limit), hypergradient (one interface);
-           shapes (schedules of few numbers), meta (learning one, tuning others), quadratic (all of it in closed
-           form), chaos (when the gradient is useless), problems (digits, wine, tumours)
+           shapes (schedules of few numbers), ensembles (many seeds), meta (learning a schedule, tuning
+           others), quadratic (all of it in closed form),
+           chaos (when the gradient is useless), problems (digits, wine, tumours)
 Page       book/creation/schedules
 """
 
 from mcbook.schedules.chaos import (
     Growth,
     sensitivity_growth,
+)
+from mcbook.schedules.ensembles import (
+    ensemble,
+    evaluate,
+    mean_hypergradient,
 )
 from mcbook.schedules.hypergradient import (
     MODES,
@@ -26,9 +32,6 @@ from mcbook.schedules.implicit import (
 from mcbook.schedules.meta import (
     MetaTraining,
     Tuned,
-    ensemble,
-    evaluate,
-    mean_hypergradient,
     meta_train,
     tune,
 )
@@ -52,6 +55,7 @@ from mcbook.schedules.quadratic import (
     noisy_quadratic,
     optimal_rates,
     quadratic_run,
+    quadratic_runs,
     second_moments,
     truncation_bias,
 )
@@ -139,6 +143,7 @@ __all__ = [
     "piecewise_constant",
     "piecewise_linear",
     "quadratic_run",
+    "quadratic_runs",
     "return_without_bits",
     "reversible",
     "second_moments",

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def prepared(run: Any, schedule: Any) -> tuple[Any, Any]:
-    """Run and schedule as JAX arrays in the precision of the weights, or a ValueError that names the fault."""
+    """Run and schedule as JAX arrays in the precision of the weights.  Raises ValueError naming the fault."""
     run = run_arrays(run)
     return run, schedule_arrays(schedule, run.batches.shape[-2], run.w.dtype)
 
@@ -55,8 +55,8 @@ def indices(batches: Any, rows: int) -> None:
 
 
 def schedule_arrays(schedule: Any, T: int, dtype: Any) -> Any:
-    """A `Schedule` of T steps as JAX arrays of that dtype: finite, rates and decays ≥ 0, momenta in [0, 1)."""
-    found = []
+    """A `Schedule` of T steps as JAX arrays: finite, rates and decays ≥ 0, momenta in [0, 1)."""
+    found: list[Any] = []
     for name, values in zip(schedule._fields, schedule, strict=True):
         if values is None and name != "rates":
             found.append(None)
@@ -99,13 +99,6 @@ def whole(n: Any, name: str, *, least: int = 1) -> int:
     if isinstance(n, bool) or int(n) != n or n < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}.")
     return int(n)
-
-
-def draws(n: Any, runs: int) -> int:
-    """How many of so many runs; all of them for None."""
-    if n is not None and whole(n, "seeds_per_step") > runs:
-        raise ValueError(f"seeds_per_step must be at most the {runs} runs of the ensemble, got {n}.")
-    return runs if n is None else int(n)
 
 
 def positive(value: Any, name: str) -> float:

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.schedules.hypergradient import hypergradient
+from mcbook.schedules import _checks
+from mcbook.schedules.hypergradient import diverged
+from mcbook.schedules.reverse import plan_of, reverse
 from mcbook.schedules.run import Array, Run, Schedule
 
 
 class Growth(NamedTuple):
-    """‖w̄_t‖/‖w̄_T‖ for t = 0 … T; the largest of them; and r, its growth per step backwards."""
+    """‖w̄_t‖/‖w̄_T‖, t = 0 … T, infinite where it overflowed; the largest; and r, its growth per step back."""
 
     factors: Float[Array, " steps"]
     largest: float
@@ -26,9 +28,19 @@ class Growth(NamedTuple):
 
 
 def sensitivity_growth(run: Run, schedule: Schedule, *, levels: int = 2) -> Growth:
-    """How w̄ grows from the end of a training to its beginning.  Raises ValueError as `hypergradient` does."""
-    norms = np.asarray(hypergradient(run, schedule, levels=levels).adjoint_norms, float)
-    factors = norms / norms[-1]
-    back = np.arange(len(norms))[::-1]
-    exponent = np.polyfit(back, np.log(np.maximum(factors, np.finfo(float).tiny)), 1)[0]
+    """How w̄ grows from the end of a training to its beginning; also where the hypergradient overflows.
+
+    Raises ValueError as `hypergradient` does for its input, and for a training that diverged.
+    """
+    run, schedule = _checks.prepared(run, schedule)
+    _checks.single(run)
+    T = len(run.batches)
+    plan = plan_of(T, _checks.whole(levels, "levels"))
+    _, _, w, _, norms = reverse(*run, schedule, plan=plan, last=T)
+    if not np.isfinite(w).all():
+        raise diverged(run, schedule)
+    factors = np.asarray(norms, float)[::-1] / float(norms[-1])  # from the end back
+    fine = np.logical_and.accumulate(np.isfinite(factors) & (factors > 0))
+    exponent = np.polyfit(np.flatnonzero(fine), np.log(factors[fine]), 1)[0]
+    factors = np.where(np.isfinite(factors), factors, np.inf)[::-1]
     return Growth(factors, float(factors.max()), float(exponent))

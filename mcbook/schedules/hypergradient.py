@@ -4,7 +4,7 @@ Problem    d held_out(w_T) / d (eta_t, beta_t, lam_t), t = 0 … T - 1
 Modes      reverse     by hand, all T states kept
            checkpoint  by hand, nested checkpoints: 2√T states, or fewer with more levels
            truncated   by hand, the last K steps alone; exact for their entries, zero for the others
-           forward     by hand, one tangent for each number of the schedule (few numbers: `hypergradient_theta`)
+           forward     by hand, a tangent for each number (of few: `hypergradient_theta`)
            reversible  by hand, no states: the run is undone step by step, in whole numbers
            automatic   `jax.grad` of the loop, which keeps what every operation of every step needs
 References maclaurin2015, franceschi2017, griewank2000
@@ -97,7 +97,8 @@ def temp_bytes(run: Run, schedule: Schedule, *, mode: str = "checkpoint", levels
         lowered = automatic.lower(*parts)
     else:
         lowered = reverse.lower(*parts, plan=plan_of(T, settings(mode, levels, None)[0]), last=T)
-    return int(lowered.compile().memory_analysis().temp_size_in_bytes)
+    account: Any = lowered.compile().memory_analysis()
+    return int(account.temp_size_in_bytes)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -172,13 +173,18 @@ def finite(found: Hypergradient, run: Run, schedule: Schedule) -> Hypergradient:
     """found with its loss as a number, if all of it is finite; else what went wrong, and where."""
     if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found)):
         return found._replace(loss=float(found.loss))
+    raise diverged(run, schedule)
+
+
+def diverged(run: Run, schedule: Schedule) -> ValueError:
+    """What to say of a run whose hypergradient is not finite: where the training diverged, or that w̄ did."""
     t = train(run, schedule).diverged_at
     if t is not None:
-        raise ValueError(
+        return ValueError(
             f"the training diverged at step {t} of {len(run.batches)}: its loss or its weights are no longer "
             f"finite there; lower the rates up to step {t} (`train` shows the losses on the way)."
         )
-    raise ValueError(
+    return ValueError(
         "the training is finite, its hypergradient is not: w̄ grew without bound on the way back. Such a "
-        "gradient says nothing about a longer step; lower the rates, or look at `sensitivity_growth`."
+        "gradient says nothing about a longer step; lower the rates (`sensitivity_growth` shows how far)."
     )

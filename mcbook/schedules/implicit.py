@@ -34,7 +34,7 @@ class Implicit(NamedTuple):
 
 
 def implicit_gradient(
-    run: Run, w_star: Any, lam: float, *, tol: float = 1e-12, iterations: int | None = None
+    run: Run, w_star: Any, lam: float | int, *, tol: float = 1e-12, iterations: int | None = None
 ) -> Implicit:
     """The derivative of the held-out loss by a weight decay that all steps share, at a stationary w_star.
 

@@ -1,19 +1,21 @@
 """Learning a schedule: descend the held-out loss of a training, averaged over seeds.
 
 Problem    min over theta of the mean over seeds of held_out(w_T(shape(theta)))
-Gradient   `reverse`, one sweep through each training; the mean over the seeds drawn for this step
-Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  At the edge
-           of stability one seed's gradient can outgrow all others: no gradient is longer than the median so far
+Gradient   `reverse`, one sweep through each training; the mean over all seeds of the ensemble
+Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  Good
+           rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
+           longer than the median of those before it is shortened to that; and a step that made the loss WORSE
+           times the least so far is taken back, and all later ones are shorter by a third
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
-Seeds      an ensemble of runs that share loss and data; `w` (s, p) and `batches` (s, T, b) differ
-Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have the same budget
+Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
 References maclaurin2015, kingma2015
 """
 
 import hashlib
+import io
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,25 +27,29 @@ import optax
 from jaxtyping import Float
 
 from mcbook.schedules import _checks
-from mcbook.schedules.reverse import plan_of, reverse
-from mcbook.schedules.run import Run, Schedule, advance, first_state
+from mcbook.schedules.ensembles import evaluate, factors, many, mean_core
+from mcbook.schedules.reverse import plan_of
+from mcbook.schedules.run import Run
 
+WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
+COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
 GRADIENT = 5  # trainings that one hypergradient is counted as (measured: 3 to 5 times the time)
 
 
 class MetaTraining(NamedTuple):
     """A learned theta, and the way to it: `thetas[i]` has the mean loss `losses[i]` on the seeds of step i.
 
-    theta: the one of least loss where every step saw all runs, else the last one.  diverged_at: the meta-step
-    whose loss or gradient was not finite, where it ended (theta is then the best before it), or None.
-    trainings: what it cost.
+    theta: the one of least loss.  taken_back: the steps at which the loss was so bad that theta went back to
+    the best.  diverged: those of them with a training, or a gradient, that was not finite; their loss stands
+    as infinite.  trainings: what it cost.
     """
 
     theta: Float[np.ndarray, " k"]
     losses: Float[np.ndarray, " steps"]
     thetas: Float[np.ndarray, "steps k"]
     grad_norms: Float[np.ndarray, " steps"]
-    diverged_at: int | None
+    taken_back: tuple[int, ...]
+    diverged: tuple[int, ...]
     trainings: int
 
 
@@ -57,50 +63,15 @@ class Tuned(NamedTuple):
     trainings: int
 
 
-def ensemble(runs: Sequence[Run]) -> Run:
-    """Runs that differ in w and batches alone as one `Run` with w (s, p), batches (s, T, b).
-
-    Raises ValueError where they differ in loss or data, or where nothing is given.
-    """
-    if not runs:
-        raise ValueError("ensemble needs at least one run.")
-    first = _checks.run_arrays(runs[0])
-    for run in runs[1:]:
-        same = run.loss is first.loss and all(
-            len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-            for a, b in ((run.data, first.data), (run.held_out, first.held_out))
-        )
-        if not same or np.shape(run.batches) != first.batches.shape or np.shape(run.w) != first.w.shape:
-            raise ValueError(
-                "the runs of an ensemble share loss, data, held_out and shapes, and differ in w and batches."
-            )
-    w, batches = (np.stack([np.asarray(getattr(r, name)) for r in runs]) for name in ("w", "batches"))
-    return _checks.run_arrays(first._replace(w=w, batches=batches))
-
-
-def evaluate(runs: Run, schedule: Schedule) -> Float[np.ndarray, " s"]:
-    """Held-out losses of the trainings of an ensemble; not finite where a training diverged."""
-    runs, schedule = _many(runs, schedule)
-    return np.asarray(_evaluate(*runs, schedule))
-
-
-def mean_hypergradient(runs: Run, schedule: Schedule, *, levels: int = 1) -> tuple[float, Schedule]:
-    """Mean of the held-out losses over an ensemble, and its derivatives by the schedule."""
-    runs, schedule = _many(runs, schedule)
-    value, grad = _mean(*runs, schedule, plan_of(runs.batches.shape[1], _checks.whole(levels, "levels")))
-    return float(value), grad
-
-
 def meta_train(
     runs: Run,
     shape: Any,
     theta: Any,
     *,
     steps: int = 100,
-    rate: float = 0.05,
+    rate: float | int = 0.1,
+    margin: float | int = 0,
     levels: int = 1,
-    seeds_per_step: int | None = None,
-    seed: int = 0,
     checkpoint: str | Path | None = None,
     every: int = 10,
     report: Callable[[int, float, Any], None] | None = None,
@@ -110,11 +81,11 @@ def meta_train(
     Parameters
     ----------
     shape : theta -> `Schedule`, differentiable by JAX; such as a `Shape`.
+    margin : see `ensembles`; about 0.1 keeps a schedule off the edge of stability.
     levels : of checkpoints in each hypergradient; 1 keeps all states.
-    seeds_per_step : how many runs of the ensemble a step draws, by `seed`; None takes all.
-    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is there
-        when the training begins, the training goes on from it, as if it had never stopped.
-    report : called with the step, its loss and theta.
+    checkpoint : a file, written every `every` steps and at the end, in one piece or not at all; if it is
+        there when the training begins, the training goes on from it, as if it had never stopped.
+    report : called with the step, its loss and the next theta.
 
     Raises
     ------
@@ -122,30 +93,33 @@ def meta_train(
         belongs to another training.
     """
     runs, theta = _checks.run_arrays(runs), np.asarray(_checks.vector(theta, "theta", runs.w.dtype))
-    _many(runs, shape(jnp.asarray(theta)))
+    many(runs, shape(jnp.asarray(theta)))
     plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
-    draw = _checks.draws(seeds_per_step, len(runs.w))
     adam = _adam(_checks.whole(steps, "steps"), _checks.positive(rate, "rate"))
-    mark = fingerprint(runs, shape, theta, (steps, rate, draw, seed, levels))
-    course = _Course(theta, adam.init(jnp.asarray(theta)), [], [], [])
+    mark = fingerprint(runs, shape, theta, (steps, rate, margin, levels))
+    spread = factors(runs, margin)
+    course = _Course(theta, adam.init(jnp.asarray(theta)), [], [], [], ())
     if checkpoint is not None and Path(checkpoint).exists():
         course = load(checkpoint, mark, course)
-    diverged_at = None
     for i in range(len(course.losses), steps):
-        few = _drawn(runs, draw, np.random.default_rng([seed, i]))
-        value, grad = _mean_theta(*few, jnp.asarray(course.theta), plan, shape)
-        if not (np.isfinite(value) and np.isfinite(grad).all()):
-            diverged_at = i
-            break
-        course = course.onwards(adam, value, grad)
+        value, grad = _mean_theta(*runs, jnp.asarray(course.theta), spread, plan, shape)
+        fine = np.isfinite(value) and np.isfinite(grad).all()
+        if not fine and i == 0:
+            raise ValueError(
+                "a training of the ensemble diverges with the first theta, or its gradient does: begin with "
+                "lower rates (`evaluate` shows which seeds, `train` the step)."
+            )
+        course = course.onwards(adam, float(value) if fine else np.inf, grad)
         if report is not None:
             report(i, float(value), course.theta)
         if checkpoint is not None and ((i + 1) % _checks.whole(every, "every") == 0 or i + 1 == steps):
             save(checkpoint, mark, course)
-    return course.result(diverged_at, draw == len(runs.w), GRADIENT * draw)
+    return course.result(GRADIENT * len(runs.w))
 
 
-def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> Tuned:
+def tune(
+    runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator, margin: float | int = 0
+) -> Tuned:
     """Search a shape's box for the least mean held-out loss of an ensemble, for the price of `trainings`.
 
     Half of the trials are uniform in the box; the others are normal around the best so far, their width going
@@ -162,7 +136,7 @@ def tune(runs: Run, shape: Any, *, trainings: int, rng: np.random.Generator) -> 
         if i >= (n + 1) // 2:
             width = 0.2 * 0.05 ** ((i - n / 2) / (n / 2)) * (high - low)
             thetas[i] = np.clip(thetas[losses.argmin()] + width * rng.normal(size=len(low)), low, high)
-        loss = float(evaluate(runs, shape(jnp.asarray(thetas[i], runs.w.dtype))).mean())
+        loss = float(evaluate(runs, shape(jnp.asarray(thetas[i], runs.w.dtype)), margin=margin).mean())
         losses[i] = loss if np.isfinite(loss) else np.inf
     best = int(losses.argmin())
     return Tuned(thetas[best], float(losses[best]), thetas, losses, n * len(runs.w))
@@ -174,22 +148,29 @@ class _Course(NamedTuple):
     losses: list[float]
     thetas: list[np.ndarray]
     grad_norms: list[float]
+    taken_back: tuple[int, ...]
 
-    def onwards(self, adam: Any, value: Any, grad: Any) -> "_Course":
-        """A step of Adam; a gradient longer than the median of those before it is shortened to that."""
-        norm = float(jnp.linalg.norm(grad))
-        usual = float(np.median([*self.grad_norms, norm]))
+    def onwards(self, adam: Any, value: float, grad: Any) -> "_Course":
+        """A step of Adam from here, or back to the best place so far with two thirds of the rate."""
+        norm, i = float(jnp.linalg.norm(grad)) if np.isfinite(value) else np.inf, len(self.losses)
+        seen = [*self.losses, value], [*self.thetas, self.theta], [*self.grad_norms, norm]
+        if value > WORSE * min(seen[0]):
+            return _Course(self.best(), self.state, *seen, (*self.taken_back, i))
+        usual = float(np.median(seen[2]))
         update, state = adam.update(grad * min(1.0, usual / max(norm, 1e-300)), self.state)
-        theta = np.asarray(optax.apply_updates(jnp.asarray(self.theta), update))
-        return _Course(
-            theta, state, [*self.losses, float(value)], [*self.thetas, self.theta], [*self.grad_norms, norm]
-        )
+        theta = self.theta + (2 / 3) ** len(self.taken_back) * np.asarray(update)
+        return _Course(theta, state, *seen, self.taken_back)
 
-    def result(self, diverged_at: int | None, best: bool, price: int) -> MetaTraining:
+    def best(self) -> np.ndarray:
+        """theta of least loss; before the first loss the theta at hand."""
+        return self.thetas[int(np.argmin(self.losses))] if self.losses else self.theta
+
+    def result(self, price: int) -> MetaTraining:
+        thetas = np.array(self.thetas).reshape(len(self.losses), len(self.theta))
         losses, norms = np.array(self.losses), np.array(self.grad_norms)
-        thetas = np.array(self.thetas).reshape(len(losses), len(self.theta))
-        theta = thetas[losses.argmin()] if len(losses) and (best or diverged_at is not None) else self.theta
-        return MetaTraining(theta, losses, thetas, norms, diverged_at, price * len(losses))
+        diverged = tuple(np.flatnonzero(np.isinf(losses)).tolist())
+        cost = price * len(losses)
+        return MetaTraining(self.best(), losses, thetas, norms, self.taken_back, diverged, cost)
 
 
 def fingerprint(runs: Run, shape: Any, theta: np.ndarray, settings: tuple) -> str:
@@ -204,17 +185,11 @@ def fingerprint(runs: Run, shape: Any, theta: np.ndarray, settings: tuple) -> st
 def save(path: str | Path, mark: str, course: _Course) -> None:
     """Write a checkpoint next to its place, then move it there: a reader sees the old one or the new one."""
     path, leaves = Path(path), jax.tree.leaves(course.state)
+    parts: dict[str, Any] = {name: np.asarray(getattr(course, name)) for name in COURSE}
+    parts |= {f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)} | {"mark": np.array(mark)}
     draft = path.with_name(path.name + ".part")
     with open(draft, "wb") as file:
-        np.savez(
-            file,
-            mark=np.array(mark),
-            theta=course.theta,
-            losses=np.array(course.losses),
-            thetas=np.array(course.thetas),
-            grad_norms=np.array(course.grad_norms),
-            **{f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)},
-        )
+        np.savez(file, **parts)
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
@@ -224,10 +199,10 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
     """The course of a checkpoint.  Raises ValueError for one that is cut off or is of another training."""
     leaves, tree = jax.tree.flatten(fresh.state)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         state = [jnp.asarray(found[f"state_{i}"]) for i in range(len(leaves))]
-        course = [found[name] for name in ("theta", "losses", "thetas", "grad_norms")]
+        course = [found[name] for name in COURSE]
         theirs = str(found["mark"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as fault:
         raise ValueError(
@@ -239,8 +214,11 @@ def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
             f"the checkpoint {Path(path).name} belongs to another training (other runs, shape, theta or "
             "settings); name another file, or delete it to begin anew."
         )
-    theta, losses, thetas, norms = course
-    return _Course(theta, jax.tree.unflatten(tree, state), losses.tolist(), list(thetas), norms.tolist())
+    theta, losses, thetas, norms, back = course
+    state = jax.tree.unflatten(tree, state)
+    return _Course(
+        theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.astype(int).tolist())
+    )
 
 
 def _name(what: Any) -> str:
@@ -249,52 +227,13 @@ def _name(what: Any) -> str:
     return getattr(what, "__qualname__", repr(what)) if callable(what) else repr(what)
 
 
-def _many(runs: Run, schedule: Any) -> tuple[Run, Schedule]:
-    runs = _checks.run_arrays(runs)
-    if runs.w.ndim != 2 or runs.batches.ndim != 3 or len(runs.w) != len(runs.batches):
-        raise ValueError(
-            f"an ensemble has w (s, p) and batches (s, T, b), got {runs.w.shape} and {runs.batches.shape}; "
-            "`ensemble([run, …])` makes one."
-        )
-    return runs, _checks.schedule_arrays(schedule, runs.batches.shape[1], runs.w.dtype)
-
-
-def _drawn(runs: Run, draw: int, rng: np.random.Generator) -> Run:
-    if draw == len(runs.w):
-        return runs
-    rows = np.sort(rng.choice(len(runs.w), draw, replace=False))
-    return runs._replace(w=runs.w[rows], batches=runs.batches[rows])
-
-
 @lru_cache(maxsize=16)
 def _adam(steps: int, rate: float) -> Any:
     return optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.05))
 
 
-@partial(jax.jit, static_argnums=0)
-def _evaluate(loss, w, data, batches, held_out, schedule):
-    def one(seed):
-        w, batches = seed
-        w_T, _ = advance(loss, data, batches, schedule, first_state(w, schedule), 0, batches.shape[0])
-        return loss(w_T, *held_out)
-
-    return jax.lax.map(one, (w, batches))
-
-
-@partial(jax.jit, static_argnums=(0, 6))
-def _mean(loss, w, data, batches, held_out, schedule, plan):
-    """One seed after the other: small matrices gain nothing from being handled together."""
-
-    def one(seed):
-        w, batches = seed
-        return reverse(loss, w, data, batches, held_out, schedule, plan=plan, last=len(batches))[:2]
-
-    values, grads = jax.lax.map(one, (w, batches))
-    return values.mean(), jax.tree.map(lambda a: a.mean(0), grads)
-
-
-@partial(jax.jit, static_argnums=(0, 6, 7))
-def _mean_theta(loss, w, data, batches, held_out, theta, plan, shape):
+@partial(jax.jit, static_argnums=(0, 7, 8))
+def _mean_theta(loss, w, data, batches, held_out, theta, factors, plan, shape):
     schedule, vjp_shape = jax.vjp(shape, theta)
-    value, grad = _mean(loss, w, data, batches, held_out, schedule, plan)
+    value, grad = mean_core(loss, w, data, batches, held_out, schedule, factors, plan)
     return value, vjp_shape(grad)[0]

@@ -6,11 +6,11 @@ Objective  A_t = E w_t²:  A_{t+1} = (1 - eta_t h)² A_t + eta_t² h² sigma²; 
 Gradient   Ā_T = ½ h,  Ā_t = (1 - eta_t h)² Ā_{t+1}
            ∂J/∂eta_t = Σ Ā_{t+1} (-2 h (1 - eta_t h) A_t + 2 eta_t h² sigma²);  a shared rate: the sum over t
 Truncated  the sum over the last K steps only: its bias is minus the sum over the others
-Greedy     least Σ h A_{t+1} step by step: eta_t = Σ h² A_t / Σ h³ (A_t + sigma²).  With one h that is the best
-           schedule; with several it shrinks when the steep directions are down and leaves the flat ones behind
+Greedy     least Σ h A_{t+1} step by step: eta_t = Σ h² A_t / Σ h³ (A_t + sigma²).  With one h that is the
+           best schedule; with several it shrinks once the steep directions are down, and the flat ones stay
 Solver     the best T rates: L-BFGS-B in log eta with this gradient, eta ≤ 2/max h
 Reference  wu2018
-Symbols    h (d,) curvatures, sigma (d,) noise of the minima, A (d,) second moments, J excess loss, K steps kept
+Symbols    h (d,) curvatures, sigma (d,) noise of the minima, A (d,) second moments, J excess loss, K steps
 """
 
 from functools import lru_cache
@@ -33,7 +33,7 @@ class NoisyQuadratic(NamedTuple):
 
 
 class Best(NamedTuple):
-    """Rates (T,), their expected excess, the largest |∂J/∂ log eta| left, and whether the solver was content."""
+    """Rates (T,), their expected excess, the largest |∂J/∂ log eta| left, and whether the solver is done."""
 
     rates: Float[np.ndarray, " T"]
     excess: float
@@ -41,7 +41,7 @@ class Best(NamedTuple):
     converged: bool
 
 
-def noisy_quadratic(d: int = 20, *, condition: float = 100.0, noise: float = 1.0) -> NoisyQuadratic:
+def noisy_quadratic(d: int = 20, *, condition: float | int = 100, noise: float | int = 1) -> NoisyQuadratic:
     """Curvatures from 1 down to 1/condition, evenly in logarithms; sigma² = noise²/h, so that flat directions
     are as noisy as steep ones in units of the loss; w_0 = 1/√h, where every direction costs ½."""
     h = np.logspace(0, -np.log10(_checks.positive(condition, "condition")), _checks.whole(d, "d"))
@@ -72,7 +72,7 @@ def grad_expected_excess_rates(q: NoisyQuadratic, rates: Float[Array, " T"]) -> 
     return grad
 
 
-def truncation_bias(q: NoisyQuadratic, eta: float, T: int) -> Float[np.ndarray, " T"]:
+def truncation_bias(q: NoisyQuadratic, eta: float | int, T: int) -> Float[np.ndarray, " T"]:
     """For a shared rate: (truncated - full derivative) for K = 1 … T steps kept; exactly zero at K = T."""
     grad = grad_expected_excess_rates(q, np.full(_checks.whole(T, "T"), _checks.positive(eta, "eta")))
     return np.append(-np.cumsum(grad)[:-1][::-1], 0.0)
@@ -87,7 +87,9 @@ def greedy_rates(q: NoisyQuadratic, T: int) -> Float[np.ndarray, " T"]:
     return np.array(rates)
 
 
-def optimal_rates(q: NoisyQuadratic, T: int, *, most: float | None = None, iterations: int = 5000) -> Best:
+def optimal_rates(
+    q: NoisyQuadratic, T: int, *, most: float | int | None = None, iterations: int = 5000
+) -> Best:
     """The T rates in (0, most] of least expected excess after all T steps, found from the greedy ones.
 
     most: 2/max h unless told, the edge of stability.  Beyond it the steep directions may blow up first and be
@@ -114,22 +116,30 @@ def optimal_rates(q: NoisyQuadratic, T: int, *, most: float | None = None, itera
 
 
 def horizon_rates(
-    q: NoisyQuadratic, T: int, horizon: int, *, most: float | None = None
+    q: NoisyQuadratic, T: int, horizon: int, *, most: float | int | None = None
 ) -> Float[np.ndarray, " T"]:
-    """Rates decided with so many steps of foresight: the best for the steps ahead; the first of them is taken."""
+    """Rates decided with so many steps of foresight: of the best for the steps ahead, the first is taken."""
     rates, left = [], q
     for t in range(_checks.whole(T, "T")):
         ahead = min(_checks.whole(horizon, "horizon"), T - t)
         rates.append(optimal_rates(left, ahead, most=most).rates[0])
-        left = left._replace(w=np.sqrt(second_moments(left, rates[-1:])[-1]))
+        left = left._replace(w=np.sqrt(second_moments(left, np.array(rates[-1:]))[-1]))
     return np.array(rates)
 
 
 def quadratic_run(q: NoisyQuadratic, T: int, *, rng: np.random.Generator) -> Run:
     """A sampled training: step t reads row t of T minima; held out is the one minimum at zero."""
-    c = rng.normal(size=(_checks.whole(T, "T"), len(q.h))) * q.sigma
+    runs = quadratic_runs(q, T, 1, rng=rng)
+    return runs._replace(w=runs.w[0], batches=runs.batches[0])
+
+
+def quadratic_runs(q: NoisyQuadratic, T: int, seeds: int, *, rng: np.random.Generator) -> Run:
+    """An ensemble of such trainings, all from w_0, their minima drawn anew."""
+    s, d = _checks.whole(seeds, "seeds"), len(q.h)
+    c = rng.normal(size=(s * _checks.whole(T, "T"), d)) * q.sigma
     loss = quadratic_loss(tuple(np.asarray(q.h, float).tolist()))
-    return Run(loss, np.asarray(q.w, float), (c,), np.arange(T)[:, None], (np.zeros((1, len(q.h))),))
+    w, batches = np.tile(np.asarray(q.w, float), (s, 1)), np.arange(s * T).reshape(s, T, 1)
+    return Run(loss, w, (c,), batches, (np.zeros((1, d)),))
 
 
 @lru_cache(maxsize=16)

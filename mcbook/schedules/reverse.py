@@ -1,9 +1,9 @@
 """Backwards through a training: the recurrence of `vjp_step`, and how to have the states that it wants.
 
 Problem    d held_out(w_T) / d (eta_t, beta_t, lam_t) for every t, in one sweep from T to 0
-Memory     step t needs w_t (and v_t).  One level keeps all T of them.  Two levels keep √T states, and run each
-           segment of √T steps again when the sweep comes to it: 2√T states, one more training.  `levels` of
-           them: levels · T^(1/levels) states, levels trainings; with 2 to a level, 2 log₂ T states.
+Memory     step t needs w_t (and v_t).  One level keeps all T of them.  Two levels keep √T states, and run
+           each segment of √T steps again when the sweep comes to it: 2√T states, one more training.  `levels`
+           of them: levels · T^(1/levels) states, levels trainings; with 2 to a level, 2 log₂ T states.
 Truncated  only the last K steps: w̄ is not carried further back
 References maclaurin2015, griewank1992, griewank2000
 Symbols    plan: how many steps a segment has, level by level, the last one 1
@@ -58,7 +58,7 @@ def _advance(work: _Work, state: Any, start: Any, stop: Any) -> Any:
 
 
 def _keep(work: _Work, plan: Any, state: Any, start: Any, stop: Any, most: int) -> tuple[Any, Any, Any]:
-    """The states in front of the segments of start … stop, at most `most` steps; the last one, and its step."""
+    """The states in front of the segments of start … stop (≤ `most` steps); the last one, and its step."""
     length = plan[0]
     room = -(-most // length)
     kept = jax.tree.map(lambda s: jnp.zeros((room, *s.shape), s.dtype).at[0].set(s), state)

@@ -3,13 +3,13 @@
 Problem    reverse mode without the T states: from (w_T, v_T) back to (w_0, v_0), exactly
 Step       W, V are whole multiples of 2^-bits.   V ← V beta + round(g + lam w),   W ← W - round(eta V)
            W, and then g, can be had again from what comes after.  The product V beta cannot: it loses
-           log₂(1/beta) bits of each entry, and rounding in floats loses them at random.  Here beta = n/2^16, and
-           the low bits go into a second whole number, from which the way back takes them:
-               I ← 2^16 I + V mod 2^16,   V ← ⌊V/2^16⌋ n + I mod n,   I ← ⌊I/n⌋
+           log₂(1/beta) bits of each entry, and rounding in floats loses them at random.  Here beta = n/2^12,
+           and the low bits go into a second whole number, from which the way back takes them:
+               I ← 2^12 I + V mod 2^12,   V ← ⌊V/2^12⌋ n + I mod n,   I ← ⌊I/n⌋
            Each of the three is one to one.  When I is near the end of its 64 bits it is put on a pile.
 Exact      to the last bit: the same compiled gradient is called on both ways, with the same bits
 Derivative of the run as if it did not round; the states are those of the quantised run
-Cost       two gradients and a Hessian-vector product a step; log₂(1/beta)/64 words per weight and step to keep
+Cost       two gradients and a Hessian-vector product a step; log₂(1/beta)/50 words per weight and step kept
 Reference  maclaurin2015
 Symbols    W, V whole numbers for w, v; I the bits that were lost; n numerator of beta
 """
@@ -25,9 +25,9 @@ from jaxtyping import Float, Int
 from mcbook.schedules import _checks
 from mcbook.schedules.run import Array, Run, Schedule, at, first_state, rows_of, step, vjp_step
 
-BITS = 40  # behind the point
-SHIFT = 16  # beta = n / 2^SHIFT
-FULL = 1 << 46  # I beyond this goes onto the pile: 2^16 I has still room
+BITS = 48  # behind the point
+SHIFT = 12  # beta = n / 2^SHIFT; V beta is off by up to 2^(SHIFT - BITS)
+FULL = 1 << 50  # I beyond this goes onto the pile: 2^SHIFT I has still room
 LIMIT = 1 << 61  # W and V beyond this have diverged
 
 
@@ -61,7 +61,7 @@ class Undone(NamedTuple):
 def multiply(
     V: Int[np.ndarray, " p"], n: int, info: Int[np.ndarray, " p"]
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """V n/2^16 in whole numbers, and the bits that got lost pushed into info."""
+    """V n/2^12 in whole numbers, and the bits that got lost pushed into info."""
     info = (info << SHIFT) | (V & ((1 << SHIFT) - 1))
     return (V >> SHIFT) * n + info % n, info // n
 
@@ -75,11 +75,11 @@ def divide(
 
 
 def numerators(momenta: Any) -> Int[np.ndarray, " T"]:
-    """n of beta = n/2^16, the nearest.  Raises ValueError where that is zero."""
-    if momenta is None or np.min(momenta) * 2**SHIFT < 0.5:
+    """n of beta = n/2^12, the nearest.  Raises ValueError where that is zero."""
+    if momenta is None or np.min(momenta) * 2**SHIFT < 1:
         raise ValueError(
-            "the reversible mode needs momentum: plain gradient descent forgets where it came from. Give every "
-            f"step a momentum of at least 2^-{SHIFT}, such as momenta = 0.9, or take the checkpoint mode."
+            "the reversible mode needs momentum: plain gradient descent forgets where it came from. Give "
+            f"each step a momentum of at least 2^-{SHIFT}, such as 0.9, or take the checkpoint mode."
         )
     return np.minimum(np.rint(np.asarray(momenta, float) * 2**SHIFT), 2**SHIFT - 1).astype(np.int64)
 
@@ -155,7 +155,7 @@ def reversible(run: Run, schedule: Schedule) -> Undone:
 
 
 def stored(run: Run, schedule: Schedule) -> Undone:
-    """The same derivative of the same quantised run, with all of its states kept: what `reversible` must equal."""
+    """The same derivative of the same quantised run, all of its states kept: what `reversible` must equal."""
     run, schedule = _checks.prepared(run, schedule)
     machine = _Machine(run, schedule)
     states, kept = [start(run)[:2]], start(run)[2]
@@ -181,7 +181,7 @@ class _Sweep:
         self.machine, run = machine, machine.run
         self.w = machine.floats(W)
         self.loss, w_bar = jax.value_and_grad(run.loss)(self.w, *run.held_out)
-        self.bar, self.bars = (w_bar, jnp.zeros_like(w_bar)), []
+        self.bar, self.bars = (w_bar, jnp.zeros_like(w_bar)), list[Schedule]()
         self.norms = [float(jnp.linalg.norm(w_bar))]
 
     def back(self, t: int, W: np.ndarray, V: np.ndarray) -> None:

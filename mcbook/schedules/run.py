@@ -8,8 +8,9 @@ Its vjp    u = v̄_{t+1} - eta_t w̄_{t+1}
            without momentum and decay:  w̄_t = w̄_{t+1} - eta_t H_t w̄_{t+1},  η̄_t = -⟨g_t, w̄_{t+1}⟩
 Library    H_t u, a Hessian-vector product, is `jax.jvp` of `jax.grad`, which hands out g_t on the way
 Reference  maclaurin2015
-Symbols    w (p,) weights, flat; v (p,) velocity; eta rate, beta momentum, lam weight decay; L_t the loss on the
-           minibatch of step t, H_t its Hessian; a bar: the derivative of the held-out loss by what is under it
+Symbols    w (p,) weights, flat; v (p,) velocity; eta rate, beta momentum, lam weight decay; L_t the loss on
+           the minibatch of step t, H_t its Hessian; a bar: the derivative of the held-out loss by what is
+           under it
 """
 
 from collections.abc import Callable

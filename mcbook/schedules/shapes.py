@@ -2,10 +2,10 @@
 
 Problem    rates must be positive and differ by powers of ten, and T of them are many to learn from few runs:
            descend in logarithms, along shapes with fewer numbers
-Learned    per_step, below (a bound), piecewise_linear, piecewise_constant, falling (never rises), every_part (momenta and decays
-           as well)
+Learned    per_step, below (a bound), piecewise_linear, piecewise_constant, falling (never rises),
+           every_part (momenta and decays as well)
 By hand    constant, cosine, drops (the step schedule), one_cycle: what people tune; few numbers, in a box
-Chain rule ∂/∂theta = the transpose of d schedule/d theta on the derivative by each step: JAX's vjp of the shape
+Chain rule ∂/∂theta = the transpose of d schedule/d theta on each step's derivative: JAX's vjp of the shape
 References smith2019, loshchilov2017
 Symbols    T steps; k numbers in theta; s = (t + ½)/T in (0, 1), the share of the run that is over
 """
@@ -34,8 +34,8 @@ class Shape(NamedTuple):
     rule: Callable[[Any, int], Schedule]
     T: int
     box: tuple[tuple[float, float], ...]
-    momentum: float | None = None
-    decay: float | None = None
+    momentum: float | int | None = None
+    decay: float | int | None = None
 
     def __call__(self, theta: Float[Array, " k"]) -> Schedule:
         found = self.rule(theta, self.T)
@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 
     def longer(self, T: int) -> "Shape":
         """The same shape over T steps (of a per-step shape: an error, its numbers are the steps)."""
-        if self.name in ("per_step", "below"):
+        if self.rule is _per_step or self.name.startswith("below"):
             raise ValueError("a schedule per step has no longer form; stretch the schedule with `stretched`.")
         return self._replace(T=_checks.whole(T, "T"))
 
@@ -74,63 +74,63 @@ def stretched(schedule: Schedule, T: int) -> Schedule:
     return Schedule(rates, *(None if part is None else at(part) for part in schedule[1:]))
 
 
-def per_step(T: int, **both: float | None) -> Shape:
+def per_step(T: int, **both: float | int | None) -> Shape:
     """A number for each step: theta_t = log eta_t."""
     return _shape("per_step", _per_step, T, _checks.whole(T, "T") * (RATES,), both)
 
 
-def below(T: int, top: float, **both: float | None) -> Shape:
+def below(T: int, top: float | int, **both: float | int | None) -> Shape:
     """A number for each step, and no rate above `top`: eta_t = top σ(theta_t)."""
     box = _checks.whole(T, "T") * ((-8.0, 8.0),)
-    return _shape("below", _below(_checks.positive(top, "top")), T, box, both)
+    return _shape(f"below {float(top):g}", _below(_checks.positive(top, "top")), T, box, both)
 
 
-def piecewise_linear(T: int, knots: int = 12, **both: float | None) -> Shape:
+def piecewise_linear(T: int, knots: int = 12, **both: float | int | None) -> Shape:
     """log eta linear between knots that are spread evenly over the run, the ends among them."""
     return _shape("piecewise_linear", _linear, T, _checks.whole(knots, "knots", least=2) * (RATES,), both)
 
 
-def piecewise_constant(T: int, pieces: int = 8, **both: float | None) -> Shape:
+def piecewise_constant(T: int, pieces: int = 8, **both: float | int | None) -> Shape:
     """log eta constant on pieces of nearly equal length; pieces need not divide T."""
     if not _checks.whole(pieces, "pieces") <= _checks.whole(T, "T"):
         raise ValueError(f"{pieces} pieces need at least as many steps, got T = {T}.")
     return _shape("piecewise_constant", _pieces, T, pieces * (RATES,), both)
 
 
-def falling(T: int, knots: int = 12, **both: float | None) -> Shape:
+def falling(T: int, knots: int = 12, **both: float | int | None) -> Shape:
     """Piecewise linear in log eta, and never rising: theta = (log eta at the start, logs of the falls)."""
     knots = _checks.whole(knots, "knots", least=2)
     return _shape("falling", _falling, T, (RATES, *(knots - 1) * ((-8.0, 2.0),)), both)
 
 
 def every_part(T: int, knots: int = 12) -> Shape:
-    """Rates, momenta and decays, each piecewise linear: log eta, logit beta, log lam in turn, `knots` of each."""
+    """Rates, momenta and decays, each piecewise linear: log eta, logit beta, log lam in turn."""
     knots = _checks.whole(knots, "knots", least=2)
     boxes = (RATES, (-4.0, 5.0), (float(np.log(1e-7)), float(np.log(1e-1))))
     return _shape("every_part", _every_part, T, tuple(box for box in boxes for _ in range(knots)), {})
 
 
-def constant(T: int, **both: float | None) -> Shape:
+def constant(T: int, **both: float | int | None) -> Shape:
     """theta = (log eta,)."""
     return _shape("constant", _constant, T, (RATES,), both)
 
 
-def cosine(T: int, **both: float | None) -> Shape:
+def cosine(T: int, **both: float | int | None) -> Shape:
     """Down half a cosine: theta = (log eta at first, log of the share that is left at last)."""
     return _shape("cosine", _cosine, T, (RATES, (-10.0, 0.0)), both)
 
 
-def drops(T: int, **both: float | None) -> Shape:
-    """Multiplied by gamma at each multiple of a stretch: theta = (log eta, log gamma, the stretch as share of T)."""
+def drops(T: int, **both: float | int | None) -> Shape:
+    """Times gamma at each multiple of a stretch: theta = (log eta, log gamma, stretch as a share of T)."""
     return _shape("drops", _drops, T, (RATES, (-4.0, 0.0), (0.05, 1.0)), both)
 
 
-def one_cycle(T: int, **both: float | None) -> Shape:
-    """Up and down two half cosines: theta = (log of the peak, share of the way up, logs of first and last shares)."""
+def one_cycle(T: int, **both: float | int | None) -> Shape:
+    """Up and down half cosines: theta = (log of the peak, share of the way up, logs of both ends' shares)."""
     return _shape("one_cycle", _one_cycle, T, (RATES, (0.02, 0.9), (-5.0, 0.0), (-10.0, 0.0)), both)
 
 
-def _shape(name: str, rule: Any, T: int, box: Any, both: dict[str, float | None]) -> Shape:
+def _shape(name: str, rule: Any, T: int, box: Any, both: dict[str, Any]) -> Shape:
     unknown = set(both) - {"momentum", "decay"}
     if unknown:
         raise ValueError(f"a shape takes momentum and decay, got {sorted(unknown)}.")
