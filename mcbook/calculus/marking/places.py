@@ -5,7 +5,7 @@ Each row of `SWAPS` looks at one part V of a rule's right-hand side and says wha
 
 from collections.abc import Callable, Iterator
 
-from mcbook.calculus.engine.algebra import add, hadamard, power, times, transpose
+from mcbook.calculus.engine.algebra import add, hadamard, matmul, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
@@ -13,7 +13,7 @@ from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.engine.vocabulary import exp, logistic, softmax
 from mcbook.calculus.marking.graph import Edge, Graph
-from mcbook.calculus.marking.slips import Slip, bare
+from mcbook.calculus.marking.slips import MULTIPLIED, Slip, bare
 
 Swap = tuple[str, float, str, Expr]  # class, cost, in words, what stands in V's place
 
@@ -40,10 +40,6 @@ def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
     if inside.op == "apply":
         label = "activation" if inside.data == "relu" else "point"
         yield label, 1.1, f"{text(inside.args[0])} where {text(V)} belongs", inside.args[0]
-    if inside.op == "matmul":
-        for factor in inside.args:
-            if factor.shape == V.shape:
-                yield "point", 1.3, f"{text(factor)} where {text(V)} belongs", factor
     for W in parts:
         if W.op == "let" or W.shape != V.shape or W is V or bare(W) is bare(V):
             continue
@@ -51,8 +47,6 @@ def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
             yield "point", 1.2, f"{text(W)} where {text(V)} belongs", W
         elif W.op == "add" and any(a is V or a is inside for a in W.args):
             yield "point", 1.3, f"{text(W)} where {text(V)} belongs", W
-        elif W.op == "matmul" and any(bare(a) is inside for a in W.args):
-            yield "point", 1.4, f"{text(W)} where {text(V)} belongs", W
     if inside.op == "times" and inside.args[-1].shape == V.shape and inside.args[0].op != "number":
         yield "point", 1.2, f"{text(inside.args[-1])} where {text(V)} belongs", inside.args[-1]
 
@@ -90,6 +84,9 @@ def uninverted(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
     if V.op == "inverse":
         yield "rule", 1.2, f"{text(V.args[0])} for {text(V)}", V.args[0]
         yield "hadamard", 1.2, f"1/{text(V.args[0])} entry by entry for {text(V)}", power(V.args[0], -1)
+    if bare(V).op == "solve":
+        A, B = bare(V).args
+        yield "rule", 1.2, MULTIPLIED, matmul(A, B)
 
 
 def a_sign_inside(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
@@ -98,6 +95,13 @@ def a_sign_inside(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
     for term in inside.args if inside.op == "add" else ():
         terms = (times(-1, a) if a is term else a for a in inside.args)
         yield "sign", 1.2, f"the sign of {text(term)} in {text(V)}", add(*terms)
+
+
+def a_term_left_out(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
+    """K for K + λI."""
+    for term in bare(V).args if bare(V).op == "add" else ():
+        rest = (a for a in bare(V).args if a is not term)
+        yield "penalty", 1.1, f"{text(term)} left out of {text(V)}", add(*rest)
 
 
 def other_softmaxes(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
@@ -126,12 +130,13 @@ SWAPS: tuple[Callable[[Expr, list[Expr]], Iterator[Swap]], ...] = (
     turned,
     uninverted,
     a_sign_inside,
+    a_term_left_out,
     other_softmaxes,
     its_derivative,
 )
 
 
-def place_slips(n: int, e: Edge, parts: list[Expr]) -> Iterator[Slip]:
+def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
     """Every swap in every part of what edge number n hands on."""
     if e.k < 0 or e.E.op == "let":
         return
@@ -139,6 +144,10 @@ def place_slips(n: int, e: Edge, parts: list[Expr]) -> Iterator[Slip]:
         if e.C in V.free or V.op in ("number", "ones", "identity"):
             continue
         for swap in SWAPS:
+            if swap is a_term_left_out and X in V.free:
+                continue
+            if swap is its_derivative and e.E.op == "hadamard":
+                continue
             for label, cost, what, W in swap(V, parts):
                 try:
                     wrong = replace(e.right, {V: W})

@@ -44,6 +44,7 @@ def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
     for s in e.E.args[:-1] if e.k == len(e.E.args) - 1 else ():
         if s.op == "number" and abs(s.data) == 1:
             continue
+        s = number(abs(s.data)) if s.op == "number" else s
         base = s.args[0] if s.op == "power" else s
         mean = (s.op == "power" and base.name in COUNTS) or _one_over_size(s)
         label = "mean" if mean else "factor"
@@ -66,7 +67,8 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr]) -
         return
     what = f"d({text(e.target)}) in {text(e.E)}"
     label = _kind_of_path(e, top)
-    yield Slip(label, 1.0, f"{what} forgotten", ((n, 0.0),))
+    cost = 0.95 if label == "one-sided" else 1.0
+    yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
     if e.E.op in PRODUCTS and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"

@@ -27,6 +27,7 @@ class Slip(NamedTuple):
     changes: tuple[tuple[int, Expr | float], ...]
 
 
+MULTIPLIED = "multiplied by A where it should be solved with"
 Row = tuple[str, float, str, Callable[[Edge], Expr | None]]
 
 
@@ -79,7 +80,7 @@ def _p(e: Edge) -> Expr:
     return e.Y if e.E.op == "softmax" else softmax(_arg(e))
 
 
-def _weighted(e: Edge, W: Expr) -> Expr:
+def weighted(e: Edge, W: Expr) -> Expr:
     """Each row of W times its entry of C: what hands a log-sum-exp on."""
     return times(e.C, W) if e.E.is_scalar else matmul(_diagonal(e.C), W)
 
@@ -97,8 +98,8 @@ def _one_minus(P: Expr) -> Expr:
 TABLE: dict[str, tuple[Row, ...]] = {
     "logdet": (
         ("rule", 1.0, "the transpose of A⁻ᵀ forgotten", lambda e: times(e.C, inverse(_arg(e)))),
-        ("rule", 1.0, "the inverse forgotten", lambda e: times(e.C, _arg(e))),
-        ("rule", 1.1, "the inverse forgotten, transposed", lambda e: times(e.C, transpose(_arg(e)))),
+        ("rule", 1.1, "the inverse forgotten", lambda e: times(e.C, _arg(e))),
+        ("rule", 1.15, "the inverse forgotten, transposed", lambda e: times(e.C, transpose(_arg(e)))),
         ("rule", 1.0, "1/det kept, the determinant's own derivative not", lambda e: times(e.right, power(det(_arg(e)), -1))),
         ("rule", 1.0, "the rule for det in place of that for log det", lambda e: times(e.right, det(_arg(e)))),
         ("rule", 1.2, "1/det in place of the inverse", lambda e: times(e.C, power(det(_arg(e)), -1), identity(_arg(e).shape[0]))),
@@ -127,16 +128,16 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.2, "the first inverse forgotten, and a transpose", lambda e: times(-1, matmul(e.C, e.Y))),
         ("rule", 1.0, "A⁻² written to one side", lambda e: times(-1, matmul(transpose(e.Y), transpose(e.Y), e.C))),
         ("rule", 1.0, "A⁻² written to one side", lambda e: times(-1, matmul(e.C, transpose(e.Y), transpose(e.Y)))),
-        ("layout", 1.1, "one of the two inverses not transposed", lambda e: times(-1, matmul(e.Y, e.C, transpose(e.Y)))),
-        ("layout", 1.1, "one of the two inverses not transposed", lambda e: times(-1, matmul(transpose(e.Y), e.C, e.Y))),
+        ("rule", 1.1, "one of the two inverses not transposed", lambda e: times(-1, matmul(e.Y, e.C, transpose(e.Y)))),
+        ("rule", 1.1, "one of the two inverses not transposed", lambda e: times(-1, matmul(transpose(e.Y), e.C, e.Y))),
         ("hadamard", 1.0, "A⁻² entry by entry: −1/A² of numbers", lambda e: times(-1, hadamard(transpose(e.Y), transpose(e.Y), e.C))),
         ("hadamard", 1.0, "A⁻² entry by entry: −1/A² of numbers", lambda e: times(-1, hadamard(power(_arg(e), -2), e.C))),
     ),
     "solve": (
         ("rule", 1.0, "the second solve, with Aᵀ, forgotten", lambda e: _solved(e, e.C)),
         ("layout", 1.0, "solved with A where Aᵀ belongs", lambda e: _solved(e, solve(_arg(e), e.C))),
-        ("rule", 1.0, "multiplied by A where it should be solved with", lambda e: _solved(e, matmul(transpose(_arg(e)), e.C))),
-        ("rule", 1.0, "multiplied by A where it should be solved with", lambda e: _solved(e, matmul(_arg(e), e.C))),
+        ("rule", 1.0, MULTIPLIED, lambda e: _solved(e, matmul(transpose(_arg(e)), e.C))),
+        ("rule", 1.0, MULTIPLIED, lambda e: _solved(e, matmul(_arg(e), e.C))),
         ("rule", 1.1, "the inner solve forgotten: B for A⁻¹B", lambda e: _without_inner(e, solve(transpose(_arg(e)), e.C))),
         ("rule", 1.0, "both solves forgotten", lambda e: _without_inner(e, e.C)),
         ("rule", 1.2, "both solves kept on one side", lambda e: _without_inner(e, solve(transpose(_arg(e)), solve(transpose(_arg(e)), e.C)))),
@@ -146,7 +147,6 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.0, "ones for the identity", lambda e: times(e.C, ones(*_arg(e).shape))),
         ("rule", 1.0, "the trace's derivative taken for its argument", lambda e: times(e.C, _arg(e))),
         ("rule", 1.1, "the trace's derivative taken for its argument, transposed", lambda e: times(e.C, transpose(_arg(e)))),
-        ("rule", 1.2, "the trace itself kept in front", lambda e: times(e.C, e.E, identity(_arg(e).shape[0]))),
         ("rule", 1.2, "the size for the identity", lambda e: times(e.C, _arg(e).shape[0], ones(*_arg(e).shape))),
     ),
     "sum": (
@@ -164,8 +164,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.2, "the square itself for its derivative", lambda e: times(e.C, power(_arg(e), 2))),
     ),
     "power": (
-        ("factor", 1.0, "the exponent in front forgotten", lambda e: hadamard(e.C, power(_arg(e), number(e.E.data - 1)))),
-        ("rule", 1.0, "the exponent not lowered", lambda e: hadamard(e.C, times(number(e.E.data), e.E))),
+        ("factor", 1.0, "the exponent in front forgotten", lambda e: hadamard(e.C, power(_arg(e), number(e.E.data - 1))) if e.E.data != -1 else None),
+        ("rule", 1.0, "the exponent not lowered", lambda e: hadamard(e.C, times(number(e.E.data), e.E)) if bare(_arg(e)).op == "symbol" or not e.E.is_scalar else None),
         ("rule", 1.1, "the power itself for its derivative", lambda e: hadamard(e.C, e.E)),
         ("rule", 1.1, "the exponent raised instead of lowered", lambda e: hadamard(e.C, times(number(e.E.data), power(_arg(e), number(e.E.data + 1))))),
         ("activation", 1.1, "the power's derivative forgotten", lambda e: e.C),
@@ -198,16 +198,16 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("softmax", 1.0, "normalised over the wrong axis", lambda e: _other_softmax(e, _turned_softmax(_arg(e)))),
     ),
     "logsumexp": (
-        ("softmax", 1.0, "the diagonal p(1 − p) multiplied in", lambda e: _weighted(e, hadamard(_p(e), _one_minus(_p(e))))),
-        ("softmax", 1.0, "the normaliser left out: exp z for softmax z", lambda e: _weighted(e, exp(_arg(e)))),
-        ("softmax", 1.0, "normalised over the wrong axis", lambda e: _weighted(e, _turned_softmax(_arg(e)))),
-        ("softmax", 1.1, "the weights forgotten: every part counts one", lambda e: _weighted(e, ones(*_arg(e).shape))),
-        ("softmax", 1.1, "1 − p for p", lambda e: _weighted(e, _one_minus(_p(e)))),
-        ("softmax", 1.2, "one logistic for each entry in place of the softmax", lambda e: _weighted(e, logistic(_arg(e)))),
-        ("softmax", 1.2, "softmax taken of the softmax", lambda e: _weighted(e, softmax(_p(e)))),
-        ("softmax", 1.2, "the argument for the softmax", lambda e: _weighted(e, _arg(e))),
-        ("softmax", 1.2, "all weights equal", lambda e: _weighted(e, times(power(number(_classes(e)), -1), ones(*_arg(e).shape)))),
-        ("softmax", 1.1, "1/Σ for the softmax: the logarithm's derivative alone", lambda e: _weighted(e, times(power(inner(ones(*_arg(e).shape), exp(_arg(e))), -1), ones(*_arg(e).shape))) if e.E.is_scalar else None),
+        ("softmax", 1.0, "the diagonal p(1 − p) multiplied in", lambda e: weighted(e, hadamard(_p(e), _one_minus(_p(e))))),
+        ("softmax", 1.0, "the normaliser left out: exp z for softmax z", lambda e: weighted(e, exp(_arg(e)))),
+        ("softmax", 1.0, "normalised over the wrong axis", lambda e: weighted(e, _turned_softmax(_arg(e)))),
+        ("softmax", 1.1, "the weights forgotten: every part counts one", lambda e: weighted(e, ones(*_arg(e).shape))),
+        ("softmax", 1.1, "1 − p for p", lambda e: weighted(e, _one_minus(_p(e)))),
+        ("softmax", 1.2, "one logistic for each entry in place of the softmax", lambda e: weighted(e, logistic(_arg(e)))),
+        ("softmax", 1.2, "softmax taken of the softmax", lambda e: weighted(e, softmax(_p(e)))),
+        ("softmax", 1.2, "the argument for the softmax", lambda e: weighted(e, _arg(e))),
+        ("softmax", 1.2, "all weights equal", lambda e: weighted(e, times(power(number(_classes(e)), -1), ones(*_arg(e).shape)))),
+        ("softmax", 1.1, "1/Σ for the softmax: the logarithm's derivative alone", lambda e: weighted(e, times(power(inner(ones(*_arg(e).shape), exp(_arg(e))), -1), ones(*_arg(e).shape))) if e.E.is_scalar else None),
     ),
 }
 

@@ -1,0 +1,105 @@
+"""Slips that take more than one rule: the cross-entropy seen whole, time shifted in a whole step, σ′ once too often."""
+
+from collections.abc import Iterator
+
+from mcbook.calculus.engine.algebra import add, hadamard, ones, power, times
+from mcbook.calculus.engine.functions import FUNCTIONS
+from mcbook.calculus.engine.naming import replace
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.recurrence import index_of
+from mcbook.calculus.engine.vocabulary import logistic, softmax
+from mcbook.calculus.marking.graph import Edge, Graph
+from mcbook.calculus.marking.places import stem
+from mcbook.calculus.marking.slips import Slip, bare, weighted
+
+
+def p_one_minus_p(P: Expr) -> Expr:
+    return hadamard(P, add(ones(*P.shape), times(-1, P)))
+
+
+def once_too_often(n: int, e: Edge, consumers: list[Edge]) -> Iterator[Slip]:
+    """σ′ multiplied into p − y, p(1 − p) into P − Y: the derivative that the loss has taken already."""
+    for c in consumers if e.k == -1 else ():
+        if c.E.op in ("logsumexp", "softmax"):
+            P = softmax(c.E.args[0])
+            yield Slip("softmax", 1.1, "p(1 − p) multiplied in once more", ((n, hadamard(e.C, p_one_minus_p(P))),))
+            yield Slip("softmax", 1.3, "p multiplied in once more", ((n, hadamard(e.C, P)),))
+        elif c.E.op == "apply" and c.E.data == "softplus":
+            p = logistic(c.E.args[0])
+            yield Slip("activation", 1.1, "σ′ multiplied in once more", ((n, hadamard(e.C, p_one_minus_p(p))),))
+
+
+def not_for_all(n: int, e: Edge, arriving: int) -> Iterator[Slip]:
+    """φ′ applied to one of the parts that arrive at φ(z), and not to this one."""
+    target = bare(e.target)
+    if arriving > 1 and target.op == "apply":
+        slope = FUNCTIONS[target.data].slope(target.args[0], e.target)
+        wrong = hadamard(e.right, power(slope, -1))
+        yield Slip("activation", 1.0, f"the derivative of {e.target!r} not applied to what comes from {e.E!r}", ((n, wrong),))
+
+
+def cross_entropy(graph: Graph) -> Iterator[Slip]:
+    """−Y∘(1 − P) and −Y/P for P − Y, where the loss is Σ logsumexp(Z) − ⟨Y, Z⟩: as seen from −⟨Y, log P⟩."""
+    for n, e in enumerate(graph.edges):
+        if e.k < 0 or e.E.op != "logsumexp":
+            continue
+        P = softmax(e.E.args[0])
+        for m, other in enumerate(graph.edges):
+            if other.k < 0 or other.end != e.end or m == n:
+                continue
+            for Y in _constants(other, P.shape):
+                yield Slip("softmax", 1.0, "only the diagonal p(1 − p) of softmax's Jacobian", ((n, weighted(e, hadamard(P, Y))),))
+                once = hadamard(other.right, power(P, -1))
+                yield Slip("softmax", 1.0, "stopped at the derivative by p", ((n, 0.0), (m, once)))
+
+
+def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
+    return [V for V in walk(e.right, behind_names=False) if V.shape == shape and V.op == "symbol" and V is not e.C]
+
+
+def shifted_steps(graph: Graph) -> Iterator[Slip]:
+    """All that belongs to step t taken from another step, everywhere or for one t alone."""
+    known = {node.name: node for node in walk(graph.derivation.f) if node.name and index_of(node.name) is not None}
+    times_ = sorted({t for name in known if (t := index_of(name)) is not None})
+    for shift in (1, -1):
+        for only in (None, *times_):
+            swaps = {V: W for V, W in _shift(known, shift) if only is None or index_of(V.name) == only}
+            changes = tuple(_changed(graph, swaps))
+            if len(changes) > 0:
+                when = "late" if shift > 0 else "early"
+                step = "every step" if only is None else f"step {only}"
+                yield Slip("time", 1.1, f"what belongs to {step} taken one step too {when}", changes)
+
+
+def _shift(known: dict[str, Expr], shift: int) -> Iterator[tuple[Expr, Expr]]:
+    for name, V in known.items():
+        t = index_of(name)
+        W = known.get(name[: len(name) - len(str(t))] + str((t or 0) + shift))
+        if W is not None and W.shape == V.shape and stem(W.name) == stem(name):
+            yield V, W
+
+
+def _changed(graph: Graph, swaps: dict[Expr, Expr]) -> Iterator[tuple[int, Expr]]:
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0 and e.E.op != "let":
+            wrong = replace(e.right, swaps)
+            if wrong is not e.right:
+                yield n, wrong
+
+
+def pattern_slips(graph: Graph) -> Iterator[Slip]:
+    consumers: dict[Expr, list[Edge]] = {}
+    arriving: dict[Expr, int] = {}
+    for e in graph.edges:
+        if e.k >= 0:
+            consumers.setdefault(e.target, []).append(e)
+            arriving[e.target] = arriving.get(e.target, 0) + 1
+    for n, e in enumerate(graph.edges):
+        if e.E.op != "let":
+            yield from once_too_often(n, e, consumers.get(e.E, []) if e.E is bare(e.E) else [])
+            yield from not_for_all(n, e, arriving.get(e.target, 0)) if e.k >= 0 else ()
+    for n, e in enumerate(graph.edges):
+        if e.E.op == "let" and e.k == -1:
+            yield from once_too_often(n, e, consumers.get(e.E, []))
+    yield from cross_entropy(graph)
+    yield from shifted_steps(graph)
