@@ -5,6 +5,8 @@ more than all singles.  What fits at the first draw must fit at the others.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +18,23 @@ from mcbook.calculus.marking.slips import Slip
 
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
+HABIT = 0.15
 
 
 class Explanation(NamedTuple):
-    """The slips that, made together, give the answer at every draw."""
+    """The slips that, made together, give the answer at every draw.
+
+    `habit` is no slip: a shortcut that is right by itself (2A for A + Aᵀ where A is symmetric), with which the
+    slips have to be read.
+    """
 
     slips: tuple[Slip, ...]
+    habit: Slip | None = None
 
     @property
     def cost(self) -> float:
-        return sum(s.cost for s in self.slips) + SECOND * (len(self.slips) - 1)
+        extra = SECOND * (len(self.slips) - 1) + (HABIT if self.habit else 0)
+        return sum(s.cost for s in self.slips) + extra
 
     @property
     def labels(self) -> frozenset[str]:
@@ -46,6 +55,7 @@ class Search:
         self.slips: list[Slip] = []
         self.changes: list[Matrices] = []
         self.values: list[Reals] = []
+        self.habits: list[Slip] = []
         self._collect(slips)
 
     def _collect(self, slips: Sequence[Slip]) -> None:
@@ -56,18 +66,22 @@ class Search:
             if changed is None:
                 continue
             value = self.with_changes(changed)
-            if not np.isfinite(value).all() or np.linalg.norm(value - self.G) <= 1e-10 * self.size(value):
+            if not np.isfinite(value).all():
+                continue
+            if np.linalg.norm(value - self.G) <= 1e-10 * np.linalg.norm(self.G):
+                self._note_habit(slip)
                 continue
             scalar = all(isinstance(new, float) for _, new in slip.changes)
-            key = (slip.label, _rounded(value, self.size(value)) + (b"" if scalar else slip.what.encode()))
+            key = (slip.label, _rounded(value / np.linalg.norm(self.G)) + (b"" if scalar else slip.what.encode()))
             if key not in seen:
                 seen[key] = len(self.slips)
                 self.slips.append(slip)
                 self.changes.append(changed)
                 self.values.append(value)
 
-    def size(self, value: Reals) -> float:
-        return float(max(np.linalg.norm(value), np.linalg.norm(self.G), 1e-300))
+    def _note_habit(self, slip: Slip) -> None:
+        if not isinstance(slip.changes[0][1], float) or slip.label == "one-sided":
+            self.habits.append(slip)
 
     def matrices(self, slip: Slip, d: int) -> Matrices | None:
         """What the slip puts in the place of which matrices at draw d; None where it has no value there."""
@@ -100,40 +114,53 @@ class Search:
             matrices[n] = M
         return np.asarray(self.graph.sweep(matrices)[1][0][:, 0])
 
-    def singles(self, answer: Reals) -> Iterator[tuple[int, ...]]:
-        for i, value in enumerate(self.values):
-            if near(value, answer):
-                yield (i,)
-
-    def pairs(self, answer: Reals) -> Iterator[tuple[int, ...]]:
-        """All pairs of slips on different edges that give the answer at the first draw."""
+    @cached_property
+    def stacks(self) -> dict[int, tuple[list[int], Reals]]:
+        """For each edge, the slips that change it alone and by how much."""
         single: dict[int, list[int]] = {}
         for j, changed in enumerate(self.changes):
             if len(changed) == 1:
                 single.setdefault(next(iter(changed)), []).append(j)
-        stacks = {n: np.stack([self.changes[j][n] - self.base[0][n] for j in js]) for n, js in single.items()}
-        size, found = np.linalg.norm(answer), set()
-        for i, changed in enumerate(self.changes):
-            matrices = list(self.base[0])
-            for n, M in changed.items():
-                matrices[n] = M
-            c, L = self.graph.sweep(matrices)
-            gap = answer - L[0][:, 0]
-            for n, js in single.items():
-                edge = self.graph.edges[n]
-                if n in changed or c[edge.start] is None:
-                    continue
-                steps = (stacks[n] @ c[edge.start]) @ L[edge.end].T - gap
-                for k in np.flatnonzero((steps * steps).sum(1) <= (TOLERANCE * size) ** 2):
-                    found.add((min(i, js[k]), max(i, js[k])))
-        yield from sorted(found)
+        return {n: (js, np.stack([self.changes[j][n] - self.base[0][n] for j in js])) for n, js in single.items()}
 
-    def holds(self, chosen: tuple[int, ...], answers: Sequence[Reals]) -> bool:
+    def along(self, made: Matrices, answer: Reals) -> Iterator[int]:
+        """The slips that, with those made already, give the answer at the first draw."""
+        matrices = list(self.base[0])
+        for n, M in made.items():
+            matrices[n] = M
+        c, L = self.graph.sweep(matrices)
+        gap, size = answer - L[0][:, 0], TOLERANCE * np.linalg.norm(answer)
+        for n, (js, steps) in self.stacks.items():
+            edge = self.graph.edges[n]
+            if n not in made and c[edge.start] is not None:
+                off = (steps @ c[edge.start]) @ L[edge.end].T - gap
+                for k in np.flatnonzero((off * off).sum(1) <= size * size):
+                    yield js[k]
+
+    def chosen(self, answer: Reals) -> Iterator[list[tuple[Slip, ...]]]:
+        """What fits at the first draw, in rounds of rising effort; a habit stands last, marked by its place."""
+        habits = {s: m for s in self.habits if (m := self.matrices(s, 0)) is not None}
+        yield [(self.slips[i],) for i, value in enumerate(self.values) if near(value, answer)]
+        yield [(self.slips[j], habit) for habit, made in habits.items() for j in self.along(made, answer)]
+        yield self.pairs(answer, {})
+        for habit, made in habits.items():
+            if habit.label in ("one-sided", "symmetric"):
+                yield [(*pair, habit) for pair in self.pairs(answer, made)]
+
+    def pairs(self, answer: Reals, made: Matrices) -> list[tuple[Slip, ...]]:
+        """All pairs of slips on different edges that, with those made already, give the answer."""
+        found = set()
+        for i, changed in enumerate(self.changes):
+            if not changed.keys() & made.keys():
+                found |= {(min(i, j), max(i, j)) for j in self.along({**made, **changed}, answer)}
+        return [(self.slips[i], self.slips[j]) for i, j in sorted(found)]
+
+    def holds(self, slips: tuple[Slip, ...], answers: Sequence[Reals]) -> bool:
         """Whether the slips give the answer at every further draw."""
         for d in range(1, len(self.draws)):
             changed: Matrices = {}
-            for i in chosen:
-                more = self.matrices(self.slips[i], d)
+            for slip in slips:
+                more = self.matrices(slip, d)
                 if more is None:
                     return False
                 changed.update(more)
@@ -141,15 +168,15 @@ class Search:
                 return False
         return True
 
-    def explain(self, answers: Sequence[Reals]) -> list[Explanation]:
-        """All explanations by one slip, or if there are none by two, the cheapest first."""
+    def explain(self, answers: Sequence[Reals], rounds: int | None = None) -> list[Explanation]:
+        """The explanations of the first of these rounds that has any, the cheapest first."""
         flat = [np.asarray(A, dtype=float).ravel() for A in answers]
-        for candidates in (self.singles, self.pairs):
-            found = [
-                Explanation(tuple(self.slips[i] for i in chosen))
-                for chosen in candidates(flat[0])
-                if self.holds(chosen, flat)
-            ]
+        found: list[Explanation] = []
+        for chosen in islice(self.chosen(flat[0]), rounds):
+            for slips in chosen:
+                if self.holds(slips, flat):
+                    habit = slips[-1] if slips[-1] in self.habits else None
+                    found.append(Explanation(slips[:-1] if habit else slips, habit))
             if found:
                 return sorted(found, key=lambda x: x.cost)
         return []
@@ -160,5 +187,5 @@ def near(A: Reals, B: Reals) -> bool:
     return bool(np.linalg.norm(A - B) <= TOLERANCE * max(np.linalg.norm(A), np.linalg.norm(B)))
 
 
-def _rounded(value: Reals, size: float) -> bytes:
-    return (np.round(value / size, 9) + 0.0).tobytes()
+def _rounded(value: Reals) -> bytes:
+    return (np.round(value, 9) + 0.0).tobytes()

@@ -1,0 +1,86 @@
+"""Right gradients in another metric: the natural and the relative gradient, the Newton step.
+
+With an inner product of its own on the steps, ⟨G, dX⟩ = ⟨P⁻¹·, ·⟩ turns G into P G: no mistake of calculus, but
+not the gradient that was asked for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.inputs import Reals
+from mcbook.calculus.marking.graph import Graph
+from mcbook.calculus.marking.linear import Draw
+from mcbook.calculus.marking.search import near
+
+MULTIPLES = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
+Metric = tuple[str, Callable[[Draw, Reals], Reals]]
+
+
+def metrics(graph: Graph) -> Iterator[Metric]:
+    """P G, G P and P G P for what the function offers as P: products of X with itself, symmetric matrices."""
+    X = graph.X
+    rows, columns = X.shape
+    name = text(X)
+    if not X.is_scalar and columns > 1:
+        yield f"{name} {name}ᵀ G", lambda d, G: d.value(X) @ d.value(X).T @ G
+        yield f"G {name}ᵀ {name}", lambda d, G: G @ d.value(X).T @ d.value(X)
+        yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
+    if rows == columns > 1:
+        yield f"G {name}ᵀ", lambda d, G: G @ d.value(X).T
+        yield f"{name}ᵀ G", lambda d, G: d.value(X).T @ G
+        yield f"{name} G {name}", lambda d, G: d.value(X) @ G @ d.value(X)
+        yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
+        yield f"{name} G", lambda d, G: d.value(X) @ G
+    for P in dict.fromkeys(walk(graph.derivation.f)):
+        if P.op not in ("symbol", "let", "add") or P.is_scalar or P.shape[0] != P.shape[1] or X in P.free:
+            continue
+        yield from _by(P, rows, columns)
+
+
+def _by(P: Expr, rows: int, columns: int) -> Iterator[Metric]:
+    p = text(P)
+    if P.shape[0] == rows:
+        yield f"{p} G", lambda d, G: d.value(P) @ G
+        yield f"({p})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
+    if P.shape[0] == columns > 1:
+        yield f"G {p}", lambda d, G: G @ d.value(P)
+        yield f"G ({p})⁻¹", lambda d, G: np.linalg.solve(d.value(P).T, G.T).T
+
+
+def other_metric(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
+    """P G in words, where the answer is that (or a simple multiple of it) at every draw; "" otherwise."""
+    if answers[0].shape != graph.X.shape:
+        return ""
+    for words, metric in metrics(graph):
+        found = [metric(d, G) for d, G in zip(draws, truths, strict=True)]
+        for c in MULTIPLES:
+            if near(c * found[0], answers[0]) and all(map(near, [c * F for F in found], answers)):
+                return words
+    return ""
+
+
+def newton_step(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
+    """H⁻¹ G in words, where H times the answer is ±G: H is a difference quotient of the gradient, along the answer."""
+    if answers[0].shape != graph.X.shape:
+        return ""
+    for d, G, A in zip(draws, truths, answers, strict=True):
+        HA = _hessian_along(graph, d, A)
+        size = 1e-6 * np.linalg.norm(G)
+        if min(np.linalg.norm(HA - G), np.linalg.norm(HA + G)) > size or np.linalg.norm(A) == 0:
+            return ""
+    return "H⁻¹ G, with H the second derivative"
+
+
+def _hessian_along(graph: Graph, draw: Draw, A: Reals) -> Reals:
+    """The derivative of the gradient along A, by central differences of fourth order."""
+    D, name = graph.derivation, graph.X.name
+    shape = graph.X.data.shape
+    X, V = np.asarray(draw.values[name], dtype=float), A.reshape(shape) / np.linalg.norm(A)
+    h = 1e-3
+    at = lambda t: np.reshape(D({**draw.values, name: X + t * V}), graph.X.shape)  # noqa: E731
+    with np.errstate(all="ignore"):
+        slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+    return np.asarray(slope * np.linalg.norm(A))
