@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from mcbook.calculus.engine.algebra import is_symmetric
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals
@@ -34,20 +35,14 @@ def metrics(graph: Graph) -> Iterator[Metric]:
         yield f"{name} G {name}", lambda d, G: d.value(X) @ G @ d.value(X)
         yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
         yield f"{name} G", lambda d, G: d.value(X) @ G
-    for P in dict.fromkeys(walk(graph.derivation.f)):
-        if P.op not in ("symbol", "let", "add") or P.is_scalar or P.shape[0] != P.shape[1] or X in P.free:
-            continue
-        yield from _by(P, rows, columns)
+    for P in walk(graph.derivation.f) if columns == 1 and rows > 1 else ():
+        if P.shape == (rows, rows) and P.op in ("symbol", "let", "add") and X not in P.free and is_symmetric(P):
+            yield from _by(P)
 
 
-def _by(P: Expr, rows: int, columns: int) -> Iterator[Metric]:
-    p = text(P)
-    if P.shape[0] == rows:
-        yield f"{p} G", lambda d, G: d.value(P) @ G
-        yield f"({p})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
-    if P.shape[0] == columns > 1:
-        yield f"G {p}", lambda d, G: G @ d.value(P)
-        yield f"G ({p})⁻¹", lambda d, G: np.linalg.solve(d.value(P).T, G.T).T
+def _by(P: Expr) -> Iterator[Metric]:
+    yield f"{text(P)} G", lambda d, G: d.value(P) @ G
+    yield f"({text(P)})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
 
 
 def other_metric(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:

@@ -168,11 +168,11 @@ class Search:
                 return False
         return True
 
-    def explain(self, answers: Sequence[Reals], rounds: int | None = None) -> list[Explanation]:
-        """The explanations of the first of these rounds that has any, the cheapest first."""
+    def explain(self, answers: Sequence[Reals], first: int = 0, last: int | None = None) -> list[Explanation]:
+        """The explanations of the first round, of these, that has any, the cheapest first."""
         flat = [np.asarray(A, dtype=float).ravel() for A in answers]
         found: list[Explanation] = []
-        for chosen in islice(self.chosen(flat[0]), rounds):
+        for chosen in islice(self.chosen(flat[0]), first, last):
             for slips in chosen:
                 if self.holds(slips, flat):
                     habit = slips[-1] if slips[-1] in self.habits else None

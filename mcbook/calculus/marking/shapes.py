@@ -71,7 +71,7 @@ def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]
         layout = Slip("layout", 1.0, "Gᵀ for G: the numerator layout, or factors exchanged", ())
         if near(turned[0].ravel(), search.G):
             return [Explanation((layout,))]
-        found = search.explain(turned, rounds=2)
+        found = search.explain(turned, last=2)
         if found:
             return [Explanation((*x.slips, layout), x.habit) for x in found]
     for before in (None, *search.slips):
