@@ -59,7 +59,7 @@ def other_metric(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], a
 
 def newton_step(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
     """H⁻¹ G in words, where H times the answer is ±G: H is a difference quotient of the gradient, along the answer."""
-    if answers[0].shape != graph.X.shape:
+    if answers[0].shape != graph.X.shape or graph.X.data.structure:
         return ""
     for d, G, A in zip(draws, truths, answers, strict=True):
         HA = _hessian_along(graph, d, A)
