@@ -13,7 +13,9 @@ Values = Mapping[str, Any]
 COUNT = 3
 
 
-def points(f: Expr, gradient: Expr, values: Values | Sequence[Values] | None, rng: np.random.Generator) -> list[Values]:
+def points(
+    f: Expr, gradient: Expr, values: Values | Sequence[Values] | None, rng: np.random.Generator
+) -> list[Values]:
     """Three points or more: the ones given, with variations of the first up to three, or fresh ones.
 
     Raises ValueError where no point is found at which the function and its gradient are finite.
@@ -24,7 +26,9 @@ def points(f: Expr, gradient: Expr, values: Values | Sequence[Values] | None, rn
     for _ in range(60):
         if len(found) == COUNT:
             return found
-        fresh = sample(f, rng, positive=bool(rng.random() < 0.4)) if values is None else varied(f, values, rng)
+        fresh = (
+            sample(f, rng, positive=bool(rng.random() < 0.4)) if values is None else varied(f, values, rng)
+        )
         if _is_finite(f, gradient, fresh):
             found.append(fresh)
     names = ", ".join(sorted(s.name for s in f.free))
@@ -34,7 +38,10 @@ def points(f: Expr, gradient: Expr, values: Values | Sequence[Values] | None, rn
 def sample(f: Expr, rng: np.random.Generator, *, positive: bool = False) -> Values:
     """A value for every symbol: positive numbers, well-conditioned square matrices, labels as one-hot rows."""
     labels = labels_of(f)
-    return {s.name: _value(s, "onehot" if s in labels else "positive" if positive else "", rng) for s in sorted(f.free, key=lambda s: s.name)}
+    return {
+        s.name: _value(s, "onehot" if s in labels else "positive" if positive else "", rng)
+        for s in sorted(f.free, key=lambda s: s.name)
+    }
 
 
 def _value(s: Expr, kind: str, rng: np.random.Generator) -> Any:
@@ -52,9 +59,15 @@ def labels_of(f: Expr) -> set[Expr]:
     """The symbols that stand against the logarithm of a softmax: rows that sum to one."""
     shapes = {n.args[0].shape for n in walk(f) if n.op == "logsumexp"}
     shapes |= {
-        n.shape for n in walk(f) if n.op == "apply" and n.data == "log" and any(m.op == "softmax" for m in walk(n))
+        n.shape
+        for n in walk(f)
+        if n.op == "apply" and n.data == "log" and any(m.op == "softmax" for m in walk(n))
     }
-    return {s for s in f.free if s.shape in shapes and s.shape[1] > 1 and len(s.data.shape) == 2 and _against(f, s)}
+    return {
+        s
+        for s in f.free
+        if s.shape in shapes and s.shape[1] > 1 and len(s.data.shape) == 2 and _against(f, s)
+    }
 
 
 def _against(f: Expr, s: Expr) -> bool:

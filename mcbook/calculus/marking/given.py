@@ -46,7 +46,9 @@ def _expression(answer: str | Expr, f: Expr, draws: Sequence[Draw]) -> Given:
         return Given([], E, "no value", str(problem))
     bad = next((A for A in values if not np.isfinite(A).all()), None)
     if bad is not None:
-        return Given([], E, "not finite", f"{np.count_nonzero(~np.isfinite(bad))} of {bad.size} entries are NaN or inf")
+        return Given(
+            [], E, "not finite", f"{np.count_nonzero(~np.isfinite(bad))} of {bad.size} entries are NaN or inf"
+        )
     return Given(values, E, shape=E.shape)
 
 
@@ -70,7 +72,9 @@ def _called(answer: Callable[..., Any], X: Expr, draws: Sequence[Draw]) -> Given
         changed = [name for name in arrays if not np.array_equal(arrays[name], before[name])]
         if changed:
             return Given(
-                [], None, "changes its input",
+                [],
+                None,
+                "changes its input",
                 f"after the call {', '.join(changed)} is no longer what it was: copy before you write into it",
             )
         one = _array([value], X, "what it returns")

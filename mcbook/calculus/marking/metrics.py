@@ -36,7 +36,12 @@ def metrics(graph: Graph) -> Iterator[Metric]:
         yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
         yield f"{name} G", lambda d, G: d.value(X) @ G
     for P in walk(graph.derivation.f) if columns == 1 and rows > 1 else ():
-        if P.shape == (rows, rows) and P.op in ("symbol", "let", "add") and X not in P.free and is_symmetric(P):
+        if (
+            P.shape == (rows, rows)
+            and P.op in ("symbol", "let", "add")
+            and X not in P.free
+            and is_symmetric(P)
+        ):
             yield from _by(P)
 
 
@@ -45,19 +50,23 @@ def _by(P: Expr) -> Iterator[Metric]:
     yield f"({text(P)})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
 
 
-def other_metric(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
+def other_metric(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> str:
     """P G in words, where the answer is that (or a simple multiple of it) at every draw; "" otherwise."""
     if answers[0].shape != graph.X.shape:
         return ""
     for words, metric in metrics(graph):
         found = [metric(d, G) for d, G in zip(draws, truths, strict=True)]
-        for c in MULTIPLES:
+        for c in MULTIPLES if graph.X.shape[1] > 1 else (1.0, -1.0):
             if near(c * found[0], answers[0]) and all(map(near, [c * F for F in found], answers)):
                 return words
     return ""
 
 
-def newton_step(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
+def newton_step(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> str:
     """H⁻¹ G in words, where H times the answer is ±G: H is a difference quotient of the gradient, along the answer."""
     if answers[0].shape != graph.X.shape or graph.X.data.structure:
         return ""

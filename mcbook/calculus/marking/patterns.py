@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mcbook.calculus.engine.algebra import add, hadamard, ones, power, times
+from mcbook.calculus.engine.algebra import add, hadamard, matmul, ones, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
@@ -11,6 +11,8 @@ from mcbook.calculus.engine.vocabulary import logistic, softmax
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.places import stem
 from mcbook.calculus.marking.slips import Slip, bare, weighted
+
+ONCE_MORE = "σ′ multiplied in once more"
 
 
 def p_one_minus_p(P: Expr) -> Expr:
@@ -22,11 +24,31 @@ def once_too_often(n: int, e: Edge, consumers: list[Edge]) -> Iterator[Slip]:
     for c in consumers if e.k == -1 else ():
         if c.E.op in ("logsumexp", "softmax"):
             P = softmax(c.E.args[0])
-            yield Slip("softmax", 1.1, "p(1 − p) multiplied in once more", ((n, hadamard(e.C, p_one_minus_p(P))),))
+            yield Slip(
+                "softmax", 1.1, "p(1 − p) multiplied in once more", ((n, hadamard(e.C, p_one_minus_p(P))),)
+            )
             yield Slip("softmax", 1.3, "p multiplied in once more", ((n, hadamard(e.C, P)),))
         elif c.E.op == "apply" and c.E.data == "softplus":
             p = logistic(c.E.args[0])
-            yield Slip("activation", 1.1, "σ′ multiplied in once more", ((n, hadamard(e.C, p_one_minus_p(p))),))
+            yield Slip("activation", 1.1, ONCE_MORE, ((n, hadamard(e.C, p_one_minus_p(p))),))
+
+
+def once_too_often_apart(graph: Graph) -> Iterator[Slip]:
+    """The same where Xw stands in Σ softplus(Xw) and, inside a longer product, in yᵀXw."""
+    for n, e in enumerate(graph.edges):
+        z = e.target
+        if e.k < 0 or e.E.op != "apply" or e.E.data != "softplus" or z.op != "matmul" or len(z.args) != 2:
+            continue
+        extra = p_one_minus_p(logistic(z))
+        for m, other in enumerate(graph.edges):
+            if (
+                other.k == len(other.E.args) - 1 >= 2
+                and other.E.op == "matmul"
+                and other.E.args[-2:] == z.args
+            ):
+                y = hadamard(transpose(matmul(*other.E.args[:-2])), extra)
+                wrong = times(other.C, matmul(transpose(z.args[0]), y))
+                yield Slip("activation", 1.1, ONCE_MORE, ((n, hadamard(e.right, extra)), (m, wrong)))
 
 
 def not_for_all(n: int, e: Edge, arriving: int) -> Iterator[Slip]:
@@ -35,7 +57,12 @@ def not_for_all(n: int, e: Edge, arriving: int) -> Iterator[Slip]:
     if arriving > 1 and target.op == "apply":
         slope = FUNCTIONS[target.data].slope(target.args[0], e.target)
         wrong = hadamard(e.right, power(slope, -1))
-        yield Slip("activation", 1.0, f"the derivative of {e.target!r} not applied to what comes from {e.E!r}", ((n, wrong),))
+        yield Slip(
+            "activation",
+            1.0,
+            f"the derivative of {e.target!r} not applied to what comes from {e.E!r}",
+            ((n, wrong),),
+        )
 
 
 def cross_entropy(graph: Graph) -> Iterator[Slip]:
@@ -48,18 +75,27 @@ def cross_entropy(graph: Graph) -> Iterator[Slip]:
             if other.k < 0 or other.end != e.end or m == n:
                 continue
             for Y in _constants(other, P.shape):
-                yield Slip("softmax", 1.0, "only the diagonal p(1 − p) of softmax's Jacobian", ((n, weighted(e, hadamard(P, Y))),))
+                yield Slip(
+                    "softmax",
+                    1.0,
+                    "only the diagonal p(1 − p) of softmax's Jacobian",
+                    ((n, weighted(e, hadamard(P, Y))),),
+                )
                 once = hadamard(other.right, power(P, -1))
                 yield Slip("softmax", 1.0, "stopped at the derivative by p", ((n, 0.0), (m, once)))
 
 
 def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
-    return [V for V in walk(e.right, behind_names=False) if V.shape == shape and V.op == "symbol" and V is not e.C]
+    return [
+        V for V in walk(e.right, behind_names=False) if V.shape == shape and V.op == "symbol" and V is not e.C
+    ]
 
 
 def shifted_steps(graph: Graph) -> Iterator[Slip]:
     """All that belongs to step t taken from another step, everywhere or for one t alone."""
-    known = {node.name: node for node in walk(graph.derivation.f) if node.name and index_of(node.name) is not None}
+    known = {
+        node.name: node for node in walk(graph.derivation.f) if node.name and index_of(node.name) is not None
+    }
     times_ = sorted({t for name in known if (t := index_of(name)) is not None})
     for shift in (1, -1):
         for only in (None, *times_):
@@ -101,5 +137,6 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
     for n, e in enumerate(graph.edges):
         if e.E.op == "let" and e.k == -1:
             yield from once_too_often(n, e, consumers.get(e.E, []))
+    yield from once_too_often_apart(graph)
     yield from cross_entropy(graph)
     yield from shifted_steps(graph)

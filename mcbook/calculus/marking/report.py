@@ -57,7 +57,11 @@ def ladder(verdict: str, what: str, where: str, term: str, shape_is_right: bool)
     """Three hints, each giving away more than the one before."""
     if verdict == "correct":
         return ()
-    first = "The shape is right; something in it is off." if shape_is_right else "The shape is not the variable's."
+    first = (
+        "The shape is right; something in it is off."
+        if shape_is_right
+        else "The shape is not the variable's."
+    )
     if not where:
         return first, f"It is about this: {what.split(':')[0]}.", what
     return first, f"Look at the term {term}.", f"{where}: {what}."

@@ -19,21 +19,34 @@ def gap(A: Reals, G: Reals) -> float:
     return float(np.linalg.norm(A - G) / max(np.linalg.norm(G), 1e-300))
 
 
-def wrong_check(f: Expr, gradient: Expr, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals], answer: Expr | None) -> str:
+def wrong_check(
+    f: Expr,
+    gradient: Expr,
+    draws: Sequence[Draw],
+    truths: Sequence[Reals],
+    answers: Sequence[Reals],
+    answer: Expr | None,
+) -> str:
     """In words, what blurs an answer that is the gradient otherwise; "" where it is not."""
     if answers[0].shape != truths[0].shape:
         return ""
     gaps = [gap(A, G) for A, G in zip(answers, truths, strict=True)]
     if max(gaps) <= 1e-4:
         single = all(np.array_equal(A, A.astype(np.float32)) for A in answers)
-        how = "every entry is a single-precision number" if single else "as a difference quotient, or rounding, has it"
+        how = (
+            "every entry is a single-precision number"
+            if single
+            else "as a difference quotient, or rounding, has it"
+        )
         return f"right to {max(gaps):.0e} and no further: {how}"
     if answer is not None and (words := _limit(answer, f, draws, truths, gaps)):
         return words
     return _small_constant(gradient, draws, answers)
 
 
-def _limit(answer: Expr, f: Expr, draws: Sequence[Draw], truths: Sequence[Reals], gaps: Sequence[float]) -> str:
+def _limit(
+    answer: Expr, f: Expr, draws: Sequence[Draw], truths: Sequence[Reals], gaps: Sequence[float]
+) -> str:
     """Whether some constant of the answer, that the function does not have, driven to its limit makes it right."""
     own = {node.data for node in walk(f) if node.op == "number"}
     for node in walk(answer):

@@ -6,7 +6,7 @@ more than all singles.  What fits at the first draw must fit at the others.
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import islice, permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from mcbook.calculus.marking.slips import Slip
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 HABIT = 0.15
+LIMIT = 2.85  # beyond this an explanation is less likely than that there is none
 
 
 class Explanation(NamedTuple):
@@ -72,7 +73,10 @@ class Search:
                 self._note_habit(slip)
                 continue
             scalar = all(isinstance(new, float) for _, new in slip.changes)
-            key = (slip.label, _rounded(value / np.linalg.norm(self.G)) + (b"" if scalar else slip.what.encode()))
+            key = (
+                slip.label,
+                _rounded(value / np.linalg.norm(self.G)) + (b"" if scalar else slip.what.encode()),
+            )
             if key not in seen:
                 seen[key] = len(self.slips)
                 self.slips.append(slip)
@@ -121,7 +125,9 @@ class Search:
         for j, changed in enumerate(self.changes):
             if len(changed) == 1:
                 single.setdefault(next(iter(changed)), []).append(j)
-        return {n: (js, np.stack([self.changes[j][n] - self.base[0][n] for j in js])) for n, js in single.items()}
+        return {
+            n: (js, np.stack([self.changes[j][n] - self.base[0][n] for j in js])) for n, js in single.items()
+        }
 
     def along(self, made: Matrices, answer: Reals) -> Iterator[int]:
         """The slips that, with those made already, give the answer at the first draw."""
@@ -142,10 +148,19 @@ class Search:
         habits = {s: m for s in self.habits if (m := self.matrices(s, 0)) is not None}
         yield [(self.slips[i],) for i, value in enumerate(self.values) if near(value, answer)]
         yield [(self.slips[j], habit) for habit, made in habits.items() for j in self.along(made, answer)]
+        yield [
+            (one, other)
+            for one, other in permutations(habits, 2)
+            if self.meet(habits[one], habits[other], answer)
+        ]
         yield self.pairs(answer, {})
         for habit, made in habits.items():
             if habit.label in ("one-sided", "symmetric"):
                 yield [(*pair, habit) for pair in self.pairs(answer, made)]
+
+    def meet(self, one: Matrices, other: Matrices, answer: Reals) -> bool:
+        """Whether two changes, each right by itself, give the answer together."""
+        return not one.keys() & other.keys() and near(self.swept({**one, **other}, 0), answer)
 
     def pairs(self, answer: Reals, made: Matrices) -> list[tuple[Slip, ...]]:
         """All pairs of slips on different edges that, with those made already, give the answer."""
@@ -177,8 +192,9 @@ class Search:
                 if self.holds(slips, flat):
                     habit = slips[-1] if slips[-1] in self.habits else None
                     found.append(Explanation(slips[:-1] if habit else slips, habit))
+            found = sorted((x for x in found if x.cost <= LIMIT), key=lambda x: x.cost)
             if found:
-                return sorted(found, key=lambda x: x.cost)
+                return found
         return []
 
 

@@ -16,10 +16,11 @@ Way = tuple[str, float, str, Expr]
 
 
 def last_edges(graph: Graph) -> Iterator[tuple[int, Edge]]:
-    """The edges whose C becomes dX's, but for a transpose."""
+    """The edges whose C becomes dX's, but for a transpose; of a number, those that make a number of a matrix."""
     X = graph.X
     for n, e in enumerate(graph.edges):
-        if e.k >= 0 and (e.target is X or (e.target.op == "transpose" and e.target.args[0] is X)):
+        last = e.target is X or (e.target.op == "transpose" and e.target.args[0] is X)
+        if e.k >= 0 and (last or (X.is_scalar and e.target.is_scalar and not e.E.is_scalar)):
             yield n, e
 
 
@@ -42,12 +43,22 @@ def other_products(e: Edge) -> Iterator[Way]:
             C = _product([b for b in core.args if b is not a])
             yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, C)
             yield "batch", 1.05, "summed along the wrong axis", times(*scalars, matmul(C, ones(C.shape[1])))
-            yield "batch", 1.05, "summed along the wrong axis", times(*scalars, matmul(transpose(C), ones(C.shape[0])))
+            yield (
+                "batch",
+                1.05,
+                "summed along the wrong axis",
+                times(*scalars, matmul(transpose(C), ones(C.shape[0]))),
+            )
     if len(core.args) == 2:
         a, b = core.args
         if a.is_column and b.shape[0] == 1 and a.shape == transpose(b).shape:
             yield "hadamard", 1.0, "* for the outer product", times(*scalars, hadamard(a, transpose(b)))
-            yield "layout", 1.0, "the transpose on the wrong vector: an inner product", times(*scalars, matmul(b, a))
+            yield (
+                "layout",
+                1.0,
+                "the transpose on the wrong vector: an inner product",
+                times(*scalars, matmul(b, a)),
+            )
         if a.shape[0] == 1 and b.is_column:
             yield "hadamard", 1.0, "* for @: the sum forgotten", times(*scalars, hadamard(transpose(a), b))
 
@@ -71,7 +82,7 @@ def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]
         layout = Slip("layout", 1.0, "Gᵀ for G: the numerator layout, or factors exchanged", ())
         if near(turned[0].ravel(), search.G):
             return [Explanation((layout,))]
-        found = search.explain(turned, last=2)
+        found = search.explain(turned, last=3)
         if found:
             return [Explanation((*x.slips, layout), x.habit) for x in found]
     for before in (None, *search.slips):
@@ -127,13 +138,15 @@ def _is_last(search: Search, n: int, e: Edge, right: Expr, swept: tuple, d: int,
     M = search.draws[d].matrix(right, e.C)
     wrong = (M @ c[e.start]).reshape(right.shape)
     shape = search.graph.X.shape
+    wrong = wrong * L[e.end][0, 0] if search.graph.X.is_scalar else wrong
     rest = (L[0][:, 0] - L[e.end] @ (search.base[d][n] @ c[e.start])).reshape(shape)
-    return any(_adds_to(rest, W, A) for W in (wrong, wrong.T))
+    size = float(np.linalg.norm(search.base[d][n] @ c[e.start]))
+    return any(_adds_to(rest, W, A, size) for W in (wrong, wrong.T))
 
 
-def _adds_to(rest: Reals, wrong: Reals, A: Reals) -> bool:
-    if np.linalg.norm(rest) <= 1e-9 * np.linalg.norm(wrong):
-        return wrong.shape == A.shape and near(wrong, A)
+def _adds_to(rest: Reals, wrong: Reals, A: Reals, size: float) -> bool:
+    if np.linalg.norm(rest) <= 1e-9 * max(np.linalg.norm(wrong), size):
+        return wrong.shape == A.shape and bool(near(wrong, A) or np.linalg.norm(wrong - A) <= 1e-12 * size)
     try:
         total = rest + wrong
     except ValueError:

@@ -43,19 +43,27 @@ def diagnose_expression(f: Expr, answer: Any, X: Expr, *, values: Any = None, rn
         draws = draws[:1]
     given = read(answer, f, X, draws)
     if given.cause:
-        return Diagnosis(given.cause, given.evidence, "error", hints=(given.cause, given.evidence, given.evidence))
-    note = "an array at one point: a mistake that only fits there cannot be told from one that always does" if is_array else ""
+        return Diagnosis(
+            given.cause, given.evidence, "error", hints=(given.cause, given.evidence, given.evidence)
+        )
+    note = (
+        "an array at one point: a mistake that only fits there cannot be told from one that always does"
+        if is_array
+        else ""
+    )
     truths = [evaluate_all([derivation.gradient], draw.values)[0] for draw in draws]
     return marked(graph, slips, draws, truths, given)._replace(note=note)
 
 
-def marked(graph: Graph, slips: Sequence[Slip], draws: Sequence[Draw], truths: Sequence[Reals], given: Given) -> Diagnosis:
+def marked(
+    graph: Graph, slips: Sequence[Slip], draws: Sequence[Draw], truths: Sequence[Reals], given: Given
+) -> Diagnosis:
     """The verdict on the answer's values at the draws."""
     answers, right = given.values, given.values[0].shape == truths[0].shape
     if right and all(map(near, answers, truths)):
-        if given.shape != graph.X.data.shape and given.expression is None and 1 not in given.shape[1:]:
-            pass
-        return Diagnosis("correct", f"it is the gradient, at {len(draws)} point{'s' * (len(draws) > 1)}", "correct")
+        return Diagnosis(
+            "correct", f"it is the gradient, at {len(draws)} point{'s' * (len(draws) > 1)}", "correct"
+        )
     if all(np.linalg.norm(G) == 0 for G in truths):
         return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
     search = Search(graph, draws, slips)
@@ -78,15 +86,20 @@ def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterat
         yield _explained(search, single, answers, truths)
     if _projects_to(graph, answers, truths):
         structure = graph.X.data.structure
-        yield _plain("symmetric", f"the gradient of a free matrix: {text(graph.X)} is {structure}, and so is its gradient")
-    found = search.explain(answers, 1, 2)
+        yield _plain(
+            "symmetric",
+            f"the gradient of a free matrix: {text(graph.X)} is {structure}, and so is its gradient",
+        )
+    found = search.explain(answers, 1, 3)
     if found:
         yield _explained(search, found, answers, truths)
-    if words := wrong_check(graph.derivation.f, graph.derivation.gradient, draws, truths, answers, given.expression):
+    if words := wrong_check(
+        graph.derivation.f, graph.derivation.gradient, draws, truths, answers, given.expression
+    ):
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
-    found = search.explain(answers, 2, None)
+    found = search.explain(answers, 3, None)
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
@@ -97,8 +110,10 @@ def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]
     """Whether the answer differs from the gradient only by what the structure of X cuts off."""
     structure = graph.X.data.structure
     project = {
-        "symmetric": lambda A: (A + A.T) / 2, "diagonal": lambda A: np.diag(np.diag(A)),
-        "lower": np.tril, "upper": np.triu,
+        "symmetric": lambda A: (A + A.T) / 2,
+        "diagonal": lambda A: np.diag(np.diag(A)),
+        "lower": np.tril,
+        "upper": np.triu,
     }.get(structure)
     return project is not None and all(near(project(A), G) for A, G in zip(answers, truths, strict=True))
 
@@ -115,7 +130,9 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
     return Diagnosis(words, MISTAKES[label], verdict, (label,), hints=ladder(verdict, words, "", "", True))
 
 
-def _explained(search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]) -> Diagnosis:
+def _explained(
+    search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
+) -> Diagnosis:
     best, graph = found[0], search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
@@ -158,10 +175,14 @@ def _line_of(derivation: Derivation, edge: Edge) -> tuple[int, str, str] | None:
 
 def _wrong_shape(graph: Graph, given: Given) -> Diagnosis:
     words = f"a gradient has the shape of its variable, {graph.X.data.shape or 'a number'}; the answer is {given.shape or 'a number'}"
-    return Diagnosis("not explained", words, "not explained", hints=("The shape is not the variable's.", words, words))
+    return Diagnosis(
+        "not explained", words, "not explained", hints=("The shape is not the variable's.", words, words)
+    )
 
 
-def _not_explained(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> Diagnosis:
+def _not_explained(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> Diagnosis:
     """No name for the mistake: the entry, as simple a direction as there is, along which it is worst."""
     G, A = truths[0], answers[0]
     gaps = np.abs(A - G)
@@ -170,4 +191,9 @@ def _not_explained(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals],
     entry = f"[{i}, {j}]" if G.shape[1] > 1 else f"[{i}]" if G.shape[0] > 1 else ""
     words = f"along the single entry {text(graph.X)}{entry} f changes at the rate {G[i, j]:.6g}, your answer says {A[i, j]:.6g}"
     where = f"{len(bad)} of {G.size} entries are wrong"
-    return Diagnosis("not explained", words, "not explained", hints=("The shape is right; something in it is off.", where, words))
+    return Diagnosis(
+        "not explained",
+        words,
+        "not explained",
+        hints=("The shape is right; something in it is off.", where, words),
+    )

@@ -33,7 +33,9 @@ def layout_slips(n: int, e: Edge) -> Iterator[Slip]:
     if wrong is e.right or (e.k == -1 and e.E.data is None and e.E.op != "symbol"):
         return
     label = "rule" if e.k >= 0 and e.E.op in ("logdet", "det") else "layout"
-    what = "Gᵀ for G, as in numerator layout" if e.E.op == "symbol" else f"what goes to {e.target!r} transposed"
+    what = (
+        "Gᵀ for G, as in numerator layout" if e.E.op == "symbol" else f"what goes to {e.target!r} transposed"
+    )
     yield Slip(label, 1.0 if e.E.op == "symbol" else 1.1, what, ((n, wrong),))
 
 
@@ -42,17 +44,31 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
     C, structure = e.C, e.E.data.structure if e.E.op == "symbol" else ""
     if e.k == -2:
         if structure == "symmetric":
-            yield Slip("convention", 1.0, "the derivative by each free entry, G + Gᵀ − diag G", ((n, mirrored(sym(C))),))
+            yield Slip(
+                "convention",
+                1.0,
+                "the derivative by each free entry, G + Gᵀ − diag G",
+                ((n, mirrored(sym(C))),),
+            )
             yield Slip("symmetric", 1.0, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
             yield Slip("symmetric", 1.2, "only the lower triangle", ((n, lower(C)),))
-            yield Slip("symmetric", 1.2, "G + Gᵀ − diag G of the free gradient, halved", ((n, lower(times(2, sym(C)))),))
+            yield Slip(
+                "symmetric",
+                1.2,
+                "G + Gᵀ − diag G of the free gradient, halved",
+                ((n, lower(times(2, sym(C)))),),
+            )
         yield Slip("symmetric", 1.0, f"the gradient of a free matrix: {e.E!r} is {structure}", ((n, C),))
         yield Slip("symmetric", 1.2, "only the diagonal", ((n, hadamard(identity(C.shape[0]), C)),))
     elif e.k == -1 and e.E.op == "symbol" and C.shape[0] == C.shape[1] > 1 and not structure:
-        yield Slip("symmetric", 1.1, "the formula for a symmetric matrix, G + Gᵀ − diag G", ((n, mirrored(C)),))
+        yield Slip(
+            "symmetric", 1.1, "the formula for a symmetric matrix, G + Gᵀ − diag G", ((n, mirrored(C)),)
+        )
         yield Slip("symmetric", 1.1, "G + Gᵀ, as if the matrix were symmetric", ((n, times(2, sym(C))),))
         yield Slip("symmetric", 1.2, "the symmetric part of the gradient", ((n, sym(C)),))
-        yield Slip("hadamard", 1.3, "only the diagonal of the gradient", ((n, hadamard(identity(C.shape[0]), C)),))
+        yield Slip(
+            "hadamard", 1.3, "only the diagonal of the gradient", ((n, hadamard(identity(C.shape[0]), C)),)
+        )
         yield Slip("symmetric", 1.3, "only the lower triangle", ((n, lower(C)),))
         yield Slip("symmetric", 1.3, "only the upper triangle", ((n, upper(C)),))
 
@@ -88,7 +104,12 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
         members = list(group)
         changes = {s.changes[0][0]: s.changes[0] for s in members}
         if len(changes) > 1:
-            yield Slip(label, members[0].cost + 0.05, f"{what}, in all {len(changes)} places", tuple(changes.values()))
+            yield Slip(
+                label,
+                members[0].cost + 0.05,
+                f"{what}, in all {len(changes)} places",
+                tuple(changes.values()),
+            )
     yield from carries(slips, graph)
 
 
