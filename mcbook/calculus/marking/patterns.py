@@ -1,22 +1,23 @@
-"""Slips that take more than one rule: the cross-entropy seen whole, time shifted in a whole step, σ′ once too often."""
+"""Slips over several rules: the cross-entropy seen whole, a step of time shifted, σ′ once too often."""
 
 from collections.abc import Iterator
 
-from mcbook.calculus.engine.algebra import add, hadamard, matmul, ones, power, times, transpose
+from mcbook.calculus.engine.algebra import hadamard, matmul, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.vocabulary import logistic, softmax
 from mcbook.calculus.marking.graph import Edge, Graph
+from mcbook.calculus.marking.normalisers import one_minus, weighted
 from mcbook.calculus.marking.places import stem
-from mcbook.calculus.marking.slips import Slip, bare, weighted
+from mcbook.calculus.marking.slips import Slip, bare
 
 ONCE_MORE = "σ′ multiplied in once more"
 
 
 def p_one_minus_p(P: Expr) -> Expr:
-    return hadamard(P, add(ones(*P.shape), times(-1, P)))
+    return hadamard(P, one_minus(P))
 
 
 def once_too_often(n: int, e: Edge, consumers: list[Edge]) -> Iterator[Slip]:

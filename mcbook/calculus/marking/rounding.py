@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 
 from mcbook.calculus.engine.evaluate import evaluate_all
-from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.leaves import number
+from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.inputs import Reals
 from mcbook.calculus.marking.linear import Draw

@@ -10,7 +10,7 @@ from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.search import Explanation, Matrices, Search, near
-from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.slips import Slip, product
 
 Way = tuple[str, float, str, Expr]
 
@@ -37,10 +37,10 @@ def other_products(e: Edge) -> Iterator[Way]:
     for rest in (core.args[1:], core.args[:-1]):
         left_out = core.args[0] if rest is core.args[1:] else core.args[-1]
         if left_out.op == "ones" or (core.args[0].op == "ones" and rest == core.args[1:]):
-            yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, _product(rest))
-    for j, a in enumerate(core.args):
+            yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, product(rest))
+    for a in core.args:
         if a.op == "ones":
-            C = _product([b for b in core.args if b is not a])
+            C = product(tuple(b for b in core.args if b is not a))
             yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, C)
             yield "batch", 1.05, "summed along the wrong axis", times(*scalars, matmul(C, ones(C.shape[1])))
             yield (
@@ -61,10 +61,6 @@ def other_products(e: Edge) -> Iterator[Way]:
             )
         if a.shape[0] == 1 and b.is_column:
             yield "hadamard", 1.0, "* for @: the sum forgotten", times(*scalars, hadamard(transpose(a), b))
-
-
-def _product(factors: Sequence[Expr]) -> Expr:
-    return factors[0] if len(factors) == 1 else matmul(*factors)
 
 
 def half_way(graph: Graph) -> Iterator[tuple[int, str, str]]:

@@ -11,8 +11,8 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals
-from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.draws import points
+from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.metrics import newton_step, other_metric

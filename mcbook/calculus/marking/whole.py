@@ -8,6 +8,7 @@ from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
 from mcbook.calculus.marking.graph import Edge, Graph
+from mcbook.calculus.marking.normalisers import normaliser_slips
 from mcbook.calculus.marking.patterns import pattern_slips
 from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
 from mcbook.calculus.marking.scaling import (
@@ -88,6 +89,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += lost_factor_slips(n, e)
         found += path_slips(n, e, by_node.get(e.E, []), top) if e.k >= 0 else ()
         found += rule_slips(n, e)
+        found += normaliser_slips(n, e)
         found += place_slips(n, e, parts, graph.X)
         found += factor_slips(n, e)
         found += layout_slips(n, e)
