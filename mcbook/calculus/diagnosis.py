@@ -35,21 +35,22 @@ def diagnose(
 ) -> Diagnosis:
     """Names the mistake in `answer`, a claimed gradient of the loss with respect to `wrt`.
 
-    With the loss as an expression of the derivation engine, or text in its notation, the mistake is looked for in
-    the lines of the derivation: `wrt` is the symbol (or its name), and the answer may be text (parsed, never run),
-    an expression, a function of the symbols by name (or of the variable alone) or an array at given `values`.
+    With the loss as an expression of the derivation engine, or text in its notation, the mistake is looked
+    for in the lines of the derivation: `wrt` is the symbol (or its name), and the answer may be text (parsed,
+    never run), an expression, a function of the symbols by name (or of the variable alone) or an array at
+    `values`.
 
     values     the inputs: one mapping from names to arrays, or several of them; otherwise they are drawn
     symbols    of a loss in text, its symbols; what is in `values` need not be declared
 
-    With the loss as a NumPy or JAX function of one array, `wrt` is the point, the answer an array or a function,
-    and the diagnosis is the weaker one, from what is known of gradients in general.
+    With the loss as a NumPy or JAX function of one array, `wrt` is the point, the answer an array or a
+    function, and the diagnosis is the weaker one, from what is known of gradients in general.
 
     reference  the true gradient (array or callable); without it differences are taken entry by entry
     terms      named arrays that sum to the answer: a mistake in a single one of them is then found too
     sizes      named numbers, such as {"n": 50}, by which a factor may be called
 
-    What is wrong with the learner's code (it stops, returns NaN, writes into its input) is part of the verdict.
+    What is wrong with the learner's code (it stops, returns NaN, writes into its input) is in the verdict.
     Raises ValueError for a loss or a point that `check_grad` refuses, a loss that cannot be read or derived.
     """
     rng = np.random.default_rng(0) if rng is None else rng
@@ -61,7 +62,7 @@ def diagnose(
 
 
 def read_loss(loss: str | Expr, wrt: Any, symbols: Sequence[Expr], values: Any) -> tuple[Expr, Expr]:
-    """The loss as an expression, and the symbol of the variable. Raises ValueError where either is unknown."""
+    """The loss as an expression, and the variable's symbol. Raises ValueError where either is unknown."""
     first: Mapping[str, Any] = values if isinstance(values, Mapping) else values[0] if values else {}
     if isinstance(loss, str):
         declared = {s.name: s for s in (*symbols, *([wrt] if isinstance(wrt, Expr) else []))}

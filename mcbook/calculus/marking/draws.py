@@ -1,6 +1,6 @@
 """Values to try an answer at: drawn for the symbols of a function, or varied from values that are given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,23 @@ import numpy as np
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.entries import draw as drawn
+from mcbook.calculus.inputs import Reals
 
 Values = Mapping[str, Any]
 COUNT = 3
+
+
+PROJECT: dict[str, Callable[[Any], Any]] = {
+    "symmetric": lambda A: (A + A.T) / 2,
+    "diagonal": lambda A: np.diag(np.diag(A)),
+    "lower": np.tril,
+    "upper": np.triu,
+}
+
+
+def project(A: Reals, structure: str) -> Reals:
+    """What of A obeys the structure; A itself where there is none."""
+    return np.asarray(PROJECT[structure](A)) if structure else A
 
 
 def points(
@@ -36,7 +50,7 @@ def points(
 
 
 def sample(f: Expr, rng: np.random.Generator, *, positive: bool = False) -> Values:
-    """A value for every symbol: positive numbers, well-conditioned square matrices, labels as one-hot rows."""
+    """A value for every symbol: positive numbers, well-conditioned matrices, labels as one-hot rows."""
     labels = labels_of(f)
     return {
         s.name: _value(s, "onehot" if s in labels else "positive" if positive else "", rng)

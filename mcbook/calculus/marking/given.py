@@ -1,4 +1,4 @@
-"""The learner's answer, read: text is parsed and never run, a function is called with copies, an array is taken."""
+"""The learner's answer, read: text is parsed and never run, a function is called with copies."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from mcbook.calculus.marking.linear import Draw
 
 
 class Given(NamedTuple):
-    """The answer at each draw, as matrices, and the expression where it is one; or what is the matter with it."""
+    """The answer at each draw, as matrices, and its expression if it has one; or what is wrong with it."""
 
     values: list[Reals]
     expression: Expr | None = None
@@ -75,7 +75,7 @@ def _called(answer: Callable[..., Any], X: Expr, draws: Sequence[Draw]) -> Given
                 [],
                 None,
                 "changes its input",
-                f"after the call {', '.join(changed)} is no longer what it was: copy before you write into it",
+                f"after the call {', '.join(changed)} is no longer what it was: copy it before writing",
             )
         one = _array([value], X, "what it returns")
         if one.cause:
@@ -87,7 +87,7 @@ def _called(answer: Callable[..., Any], X: Expr, draws: Sequence[Draw]) -> Given
 
 def _arguments(answer: Callable[..., Any], arrays: Mapping[str, Any], wrt: str) -> dict[str, Any]:
     """The arrays that the function asks for by name; a lone argument of another name is the variable."""
-    asked = [p for p in inspect.signature(answer).parameters.values()]
+    asked = list(inspect.signature(answer).parameters.values())
     if any(p.kind is p.VAR_KEYWORD for p in asked):
         return dict(arrays)
     names = [p.name for p in asked if p.kind is not p.VAR_POSITIONAL]

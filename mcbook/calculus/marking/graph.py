@@ -1,13 +1,13 @@
 """A derivation as a graph of linear maps: how ⟨C, dE⟩ is handed on, from df down to ⟨G, dX⟩.
 
-Every rule that a derivation applies is linear in C, so each of its terms is a matrix, and G is the sum over all
-paths from f to X of their products.  A mistake replaces one of the matrices; what that does to G is seen without
-deriving anything anew: with c the cotangents that arrive and L the maps from there on,
+Every rule that a derivation applies is linear in C, so each of its terms is a matrix, and G is the sum over
+all paths from f to X of their products.  A mistake replaces one of the matrices; what that does to G is seen
+without deriving anything anew: with c the cotangents that arrive and L the maps from there on,
 
     G(mistake) = G + L (M′ − M) c        exactly, for each matrix by itself.
 
-Between the rules stand the nodes themselves, as maps C ↦ C: there a sign or a factor goes wrong for all that a
-node hands on.  A last map projects G on the structure of X, where X has one.
+Between the rules stand the nodes themselves, as maps C ↦ C: there a sign or a factor goes wrong for all that
+a node hands on.  A last map projects G on the structure of X, where X has one.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,10 @@ from mcbook.calculus.marking.linear import Draw
 
 
 class Edge(NamedTuple):
-    """C at vertex `start` becomes `right` at vertex `end`, by the rule for argument k of E (k = -1: at E itself)."""
+    """C at vertex `start` becomes `right` at vertex `end`, by the rule for argument k of E.
+
+    k = -1 at E itself, where nothing happens; k = -2 where G is projected on the structure of X.
+    """
 
     start: int
     end: int
@@ -94,8 +97,3 @@ def graph_of(derivation: Derivation) -> Graph:
         edges.append(Edge(place[X] + 1, last, X, -2, X, C, X, project(C)))
         return Graph(derivation, tuple(nodes), tuple(edges), last + 1)
     return Graph(derivation, tuple(nodes), tuple(edges), last)
-
-
-def order_check(graph: Graph) -> bool:
-    """Whether every edge leads onward (arguments come after what is made of them)."""
-    return all(edge.start < edge.end for edge in graph.edges)

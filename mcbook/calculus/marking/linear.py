@@ -1,6 +1,6 @@
-"""What expressions are worth at one draw, each computed once, and the matrices of those linear in a cotangent."""
+"""What expressions are worth at one draw, and the matrices of those that are linear in a cotangent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -10,7 +10,7 @@ from mcbook.calculus.engine.evaluate import node_value
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.inputs import Reals
 
-BATCHED = {
+BATCHED: dict[str, Callable[..., Any]] = {
     "add": lambda *A: reduce(np.add, A),
     "times": lambda *A: reduce(np.multiply, A),
     "hadamard": lambda *A: reduce(np.multiply, A),

@@ -1,7 +1,7 @@
 """Right gradients in another metric: the natural and the relative gradient, the Newton step.
 
-With an inner product of its own on the steps, ⟨G, dX⟩ = ⟨P⁻¹·, ·⟩ turns G into P G: no mistake of calculus, but
-not the gradient that was asked for.
+With the inner product ⟨A, P⁻¹B⟩ on the steps the gradient is P G: no mistake of calculus, but not the
+gradient that was asked for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from mcbook.calculus.engine.algebra import is_symmetric
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
-from mcbook.calculus.inputs import Reals
+from mcbook.calculus.inputs import Reals, norm
 from mcbook.calculus.marking.graph import Graph
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.search import near
@@ -67,13 +67,13 @@ def other_metric(
 def newton_step(
     graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
 ) -> str:
-    """H⁻¹ G in words, where H times the answer is ±G: H is a difference quotient of the gradient, along the answer."""
+    """H⁻¹ G in words, where H times the answer is ±G, by a difference quotient of the gradient along it."""
     if answers[0].shape != graph.X.shape or graph.X.data.structure:
         return ""
     for d, G, A in zip(draws, truths, answers, strict=True):
         HA = _hessian_along(graph, d, A)
-        size = 1e-6 * np.linalg.norm(G)
-        if min(np.linalg.norm(HA - G), np.linalg.norm(HA + G)) > size or np.linalg.norm(A) == 0:
+        size = 1e-6 * norm(G)
+        if min(norm(HA - G), norm(HA + G)) > size or norm(A) == 0:
             return ""
     return "H⁻¹ G, with H the second derivative"
 
@@ -82,9 +82,9 @@ def _hessian_along(graph: Graph, draw: Draw, A: Reals) -> Reals:
     """The derivative of the gradient along A, by central differences of fourth order."""
     D, name = graph.derivation, graph.X.name
     shape = graph.X.data.shape
-    X, V = np.asarray(draw.values[name], dtype=float), A.reshape(shape) / np.linalg.norm(A)
+    X, V = np.asarray(draw.values[name], dtype=float), A.reshape(shape) / norm(A)
     h = 1e-3
     at = lambda t: np.reshape(D({**draw.values, name: X + t * V}), graph.X.shape)  # noqa: E731
     with np.errstate(all="ignore"):
         slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
-    return np.asarray(slope * np.linalg.norm(A))
+    return np.asarray(slope * norm(A))

@@ -57,6 +57,12 @@ SOFTMAX: tuple[tuple[str, float, str, Rewrite], ...] = (
     ("softmax", 1.1, "the diagonal part forgotten", lambda P, C: minus(by(P, C), hadamard(P, C))),
     (
         "softmax",
+        1.2,
+        "the outer p of the diagonal part forgotten",
+        lambda P, C: minus(C, hadamard(P, row_sums(hadamard(P, C)))),
+    ),
+    (
+        "softmax",
         1.1,
         "the inner p forgotten",
         lambda P, C: minus(hadamard(P, C), row_sums(hadamard(P, C))),

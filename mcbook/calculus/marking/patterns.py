@@ -1,16 +1,18 @@
 """Slips over several rules: the cross-entropy seen whole, a step of time shifted, σ′ once too often."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
-from mcbook.calculus.engine.algebra import hadamard, matmul, power, times, transpose
+from mcbook.calculus.engine.algebra import hadamard, matmul, number, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.recurrence import index_of
-from mcbook.calculus.engine.vocabulary import logistic, softmax
+from mcbook.calculus.engine.vocabulary import logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
 from mcbook.calculus.marking.places import stem
+from mcbook.calculus.marking.scaling import is_recurrent
 from mcbook.calculus.marking.slips import Slip, bare
 
 ONCE_MORE = "σ′ multiplied in once more"
@@ -93,19 +95,48 @@ def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
 
 
 def shifted_steps(graph: Graph) -> Iterator[Slip]:
-    """All that belongs to step t taken from another step, everywhere or for one t alone."""
+    """What belongs to step t taken from another step: everywhere, in one operation, or for one t alone."""
+    if not is_recurrent(graph.derivation.f):
+        return
     known = {
         node.name: node for node in walk(graph.derivation.f) if node.name and index_of(node.name) is not None
     }
-    times_ = sorted({t for name in known if (t := index_of(name)) is not None})
-    for shift in (1, -1):
-        for only in (None, *times_):
-            swaps = {V: W for V, W in _shift(known, shift) if only is None or index_of(V.name) == only}
-            changes = tuple(_changed(graph, swaps))
-            if len(changes) > 0:
-                when = "late" if shift > 0 else "early"
-                step = "every step" if only is None else f"step {only}"
-                yield Slip("time", 1.1, f"what belongs to {step} taken one step too {when}", changes)
+    steps = sorted({t for name in known if (t := index_of(name)) is not None})
+    for shift, when in ((1, "late"), (-1, "early")):
+        swaps = dict(_shift(known, shift))
+        for op in (None, "matmul", "apply"):
+            where = {"matmul": " in the products", "apply": " in the derivatives"}.get(op or "", "")
+            yield from _taken(graph, swaps, f"every step taken one step too {when}{where}", op)
+        for t in steps:
+            one = {V: W for V, W in swaps.items() if index_of(V.name) == t}
+            yield from _taken(graph, one, f"step {t} taken one step too {when}", None)
+    for t, u in combinations(steps, 2):
+        forward, back = dict(_shift(known, u - t)), dict(_shift(known, t - u))
+        swaps = {V: W for V, W in forward.items() if index_of(V.name) == t and V.op == "symbol"}
+        swaps |= {V: W for V, W in back.items() if index_of(V.name) == u and V.op == "symbol"}
+        yield from _taken(graph, swaps, f"steps {t} and {u} exchanged", None)
+
+
+def _taken(graph: Graph, swaps: dict[Expr, Expr], what: str, op: str | None) -> Iterator[Slip]:
+    changes = tuple((n, new) for n, new in _changed(graph, swaps) if op in (None, graph.edges[n].E.op))
+    if changes:
+        yield Slip("time", 1.1, f"what belongs to {what}", changes)
+
+
+def powers_of_entries(graph: Graph) -> Iterator[Slip]:
+    """3 X∘X for the derivative of a product X X X: as for numbers."""
+    for node in graph.nodes:
+        if node.op == "matmul" and len(set(node.args)) == 1:
+            places = [(n, e) for n, e in enumerate(graph.edges) if e.E is node and e.k >= 0]
+            n, e = places[0]
+            c, p = times(power(number(node.shape[0]), -1), trace(e.C)), number(len(node.args))
+            for V in (node.args[0], transpose(node.args[0])):
+                wrong = times(c, p, power(V, number(len(node.args) - 1)))
+                changes: tuple[tuple[int, Expr | float], ...] = (
+                    (n, wrong),
+                    *((m, 0.0) for m, _ in places[1:]),
+                )
+                yield Slip("hadamard", 1.1, "the power of a matrix differentiated entry by entry", changes)
 
 
 def _shift(known: dict[str, Expr], shift: int) -> Iterator[tuple[Expr, Expr]]:
@@ -141,3 +172,4 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
     yield from once_too_often_apart(graph)
     yield from cross_entropy(graph)
     yield from shifted_steps(graph)
+    yield from powers_of_entries(graph)

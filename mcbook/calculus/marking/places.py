@@ -48,7 +48,8 @@ def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
         elif W.op == "add" and any(a is V or a is inside for a in W.args):
             yield "point", 1.3, f"{text(W)} where {text(V)} belongs", W
     if inside.op == "times" and inside.args[-1].shape == V.shape and inside.args[0].op != "number":
-        yield "point", 1.2, f"{text(inside.args[-1])} where {text(V)} belongs", inside.args[-1]
+        label = "point" if V.op == "let" else "factor"
+        yield label, 1.25, f"{text(inside.args[-1])} where {text(V)} belongs", inside.args[-1]
 
 
 def other_arguments(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
@@ -98,10 +99,11 @@ def a_sign_inside(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
 
 
 def a_term_left_out(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
-    """K for K + λI."""
+    """K for K + λI; X for X + σE."""
+    label, cost = ("penalty", 1.1) if V.shape[0] == V.shape[1] else ("point", 1.3)
     for term in bare(V).args if bare(V).op == "add" else ():
         rest = (a for a in bare(V).args if a is not term)
-        yield "penalty", 1.1, f"{text(term)} left out of {text(V)}", add(*rest)
+        yield label, cost, f"{text(term)} left out of {text(V)}", add(*rest)
 
 
 def other_softmaxes(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
@@ -136,7 +138,7 @@ SWAPS: tuple[Callable[[Expr, list[Expr]], Iterator[Swap]], ...] = (
 )
 
 
-def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
+def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr, timed: bool) -> Iterator[Slip]:
     """Every swap in every part of what edge number n hands on."""
     if e.k < 0 or e.E.op == "let":
         return
@@ -145,6 +147,8 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
             continue
         for swap in SWAPS:
             if swap is a_term_left_out and X in V.free:
+                continue
+            if swap is other_times and not timed:
                 continue
             if swap is its_derivative and e.E.op == "hadamard":
                 continue
@@ -161,23 +165,21 @@ def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
     """Products: @ and * exchanged where the shapes allow it, and factors of the chain rule left out."""
     core = e.right.args[-1] if e.right.op == "times" else e.right
     scalars = e.right.args[:-1] if e.right.op == "times" else ()
-    if core.op == "matmul" and e.k >= 0:
-        if len({a.shape for a in core.args}) == 1:
-            yield Slip("hadamard", 1.1, "* for @", ((n, times(*scalars, hadamard(*core.args))),))
-        for j, a in enumerate(core.args):
-            rest = core.args[:j] + core.args[j + 1 :]
-            if e.C not in a.free and a.shape[0] == a.shape[1] and any(e.C in r.free for r in rest):
-                indexed = index_of(e.target.name) if e.target.name else None
-                label = "rule" if indexed is None else "time"
-                left = times(*scalars, *rest) if len(rest) == 1 else None
-                if left is not None:
-                    yield Slip(label, 1.6, f"the factor {text(a)} of the chain rule forgotten", ((n, left),))
-    if core.op == "hadamard" and e.k >= 0 and e.E.op == "hadamard":
-        for j, a in enumerate(core.args):
-            if e.C not in a.free:
-                rest = hadamard(*core.args[:j], *core.args[j + 1 :])
-                what = f"the inner derivative {text(a)} forgotten"
-                yield Slip("activation", 1.2, what, ((n, times(*scalars, rest)),))
+    if e.k < 0 or core.op != e.E.op or core.op not in ("matmul", "hadamard"):
+        return
+    if core.op == "matmul" and len({a.shape for a in core.args}) == 1:
+        yield Slip("hadamard", 1.1, "* for @", ((n, times(*scalars, hadamard(*core.args))),))
+    for k, a in enumerate(core.args):
+        rest = core.args[:k] + core.args[k + 1 :]
+        if e.C in a.free or not rest:
+            continue
+        if core.op == "hadamard":
+            what = f"the inner derivative {text(a)} forgotten"
+            yield Slip("activation", 1.2, what, ((n, times(*scalars, hadamard(*rest))),))
+        elif len(rest) == 1 and rest[0].shape == core.shape and e.C in rest[0].free:
+            indexed = e.target.name != "" and index_of(e.target.name) is not None
+            what = f"the factor {text(a)} of the chain rule forgotten"
+            yield Slip("time" if indexed else "rule", 1.6, what, ((n, times(*scalars, *rest)),))
 
 
 def parts_of(graph: Graph) -> list[Expr]:

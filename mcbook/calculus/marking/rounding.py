@@ -1,4 +1,4 @@
-"""Right gradients, wrong checks: single precision, difference quotients, a softened kink, a constant against zero."""
+"""Right gradients, wrong checks: single precision, differences, a softened kink, a constant against zero."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -9,14 +9,14 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.leaves import number
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.rebuild import substitute
-from mcbook.calculus.inputs import Reals
+from mcbook.calculus.inputs import Reals, norm
 from mcbook.calculus.marking.linear import Draw
 
 SMALL = ("eps", "epsilon", "delta")  # names of constants that stand for nothing but "not zero"
 
 
 def gap(A: Reals, G: Reals) -> float:
-    return float(np.linalg.norm(A - G) / max(np.linalg.norm(G), 1e-300))
+    return norm(A - G) / max(norm(G), 1e-300)
 
 
 def wrong_check(
@@ -47,7 +47,7 @@ def wrong_check(
 def _limit(
     answer: Expr, f: Expr, draws: Sequence[Draw], truths: Sequence[Reals], gaps: Sequence[float]
 ) -> str:
-    """Whether some constant of the answer, that the function does not have, driven to its limit makes it right."""
+    """Whether a constant of the answer, which the function does not have, makes it right in the limit."""
     own = {node.data for node in walk(f) if node.op == "number"}
     for node in walk(answer):
         if node.op != "number" or node.data in own or node.data in (0, 1, -1, 2, -2):
@@ -60,7 +60,8 @@ def _limit(
             with np.errstate(all="ignore"):
                 values = [evaluate_all([new], d.values)[0] for d in draws]
             if all(gap(A, G) <= g / 30 for A, G, g in zip(values, truths, gaps, strict=True)):
-                return f"right in the limit where the constant {float(c):g} {'goes to 0' if sharper < c else 'grows'}"
+                limit = "goes to 0" if sharper < c else "grows"
+                return f"right in the limit where the constant {float(c):g} {limit}"
     return ""
 
 

@@ -19,10 +19,11 @@ def counts(graph: Graph) -> list[Expr]:
     """The numbers by which a sum may be averaged: n by its name, and the number of rows of the data."""
     f, X = graph.derivation.f, graph.X
     symbols = [s for s in f.free if s is not X]
+    sizes = {*X.shape, 1, 2}
     named = [s for s in symbols if s.is_scalar and s.name in COUNTS]
     tall = {s.shape[0] for s in symbols if s.shape[0] != s.shape[1] and min(s.shape) > 1}
     long = {s.shape[0] for s in symbols if s.is_column and not s.is_scalar}
-    return named + [number(n) for n in sorted(tall or long) if n > 2]
+    return named + [number(n) for n in sorted((tall or long) - sizes)]
 
 
 def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
@@ -46,7 +47,7 @@ def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
             continue
         s = number(abs(s.data)) if s.op == "number" else s
         base = s.args[0] if s.op == "power" else s
-        mean = (s.op == "power" and base.name in COUNTS) or _one_over_size(s)
+        mean = (s.op == "power" and base.name in COUNTS) or _one_over_size(s, e.target)
         label = "mean" if mean else "factor"
         what = f"{text(s)} before {text(e.target)}"
         yield Slip(label, 1.0, f"{what} forgotten", ((n, times(s**-1, e.right)),))
@@ -57,39 +58,42 @@ def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
                 yield Slip("factor", 1.2, what, ((n, times(base ** (k if s.data > 0 else -k), e.right)),))
 
 
-def _one_over_size(s: Expr) -> bool:
-    return s.op == "number" and Fraction(s.data).numerator == 1 and Fraction(s.data).denominator > 2
+def _one_over_size(s: Expr, E: Expr) -> bool:
+    """Whether the number is 1 over the rows, or over the entries, of something that is summed in E."""
+    if s.op != "number" or Fraction(s.data).numerator not in (1, 2):
+        return False
+    n = 1 / Fraction(s.data)
+    shapes = {
+        a.shape for node in walk(E) if node.op in ("sum", "sqnorm", "inner", "matmul") for a in node.args
+    }
+    return n > 4 and any(k in (n, n / 2, 2 * n) for rows, columns in shapes for k in (rows, rows * columns))
 
 
-def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr]) -> Iterator[Slip]:
-    """A term of a sum or a place of the variable whose differential is forgotten; `edges` are all those of E."""
+def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], timed: bool) -> Iterator[Slip]:
+    """A term, or a place of the variable, whose differential is forgotten; `edges` are all those of E."""
     if len(edges) < 2 or e.k < 0:
         return
     what = f"d({text(e.target)}) in {text(e.E)}"
-    label = _kind_of_path(e, top)
+    label = _kind_of_path(e, top, timed)
     cost = 0.95 if label == "one-sided" else 1.0
     yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
     if e.E.op in PRODUCTS and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
         yield Slip("one-sided", 1.2, kept, ((n, 2.0), (other, 0.0)))
+    if e.E.op in PRODUCTS and len(edges) > 2:
+        alone = f"only {what} taken, of its {len(edges)} places"
+        yield Slip("one-sided", 0.95, alone, tuple((m, 0.0) for m, _ in edges if m != n))
 
 
-def _kind_of_path(e: Edge, top: set[Expr]) -> str:
+def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
+    """The class of a forgotten path: time, a whole term, a normaliser, a denominator, one of two places."""
     target = bare(e.target.args[0] if e.target.op == "transpose" else e.target)
-    names = [node.name for node in (e.target, e.E, target) if node.name]
-    timed = any(index_of(name) is not None for name in names)
-    if e.E.op == "add" and e.E in top:
-        first = _first_operation(target)
-        if any(index_of(node.name) is not None for node in walk(target) if node.op == "let"):
-            return "time"
-        return "softmax" if first.op == "logsumexp" else "penalty"
-    if timed or (e.E.op == "add" and _recurrent(e.E)):
+    if timed and (e.E not in top or is_recurrent(target)):
         return "time"
-    if e.E.op in PRODUCTS:
-        inverted = target.op in ("inverse", "solve") or (target.op == "power" and target.data < 0)
-        return "rule" if inverted and target.op == "power" else "one-sided"
-    return "one-sided"
+    if e.E in top:
+        return "softmax" if _first_operation(target).op == "logsumexp" else "penalty"
+    return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
 
 
 def _first_operation(E: Expr) -> Expr:
@@ -100,7 +104,8 @@ def _first_operation(E: Expr) -> Expr:
     return E
 
 
-def _recurrent(E: Expr) -> bool:
+def is_recurrent(E: Expr) -> bool:
+    """Whether E is made in steps: has an intermediate that is named by its number, as h_2."""
     return any(node.op == "let" and index_of(node.name) is not None for node in walk(E))
 
 
@@ -115,17 +120,3 @@ def top_sums(f: Expr) -> set[Expr]:
         if E.op in BOOKKEEPING:
             stack += [a for a in E.args if a.is_scalar]
     return found
-
-
-def batch_slips(n: int, e: Edge) -> Iterator[Slip]:
-    """What was repeated for every sample must be summed over the samples; here it was not, or wrongly."""
-    core = e.right.args[-1] if e.right.op == "times" else e.right
-    if core.op != "matmul" or e.k < 0:
-        return
-    scalars = e.right.args[:-1] if e.right.op == "times" else ()
-    for j in (0, len(core.args) - 1):
-        if core.args[j].op == "ones":
-            rest = core.args[1:] if j == 0 else core.args[:-1]
-            E = rest[0] if len(rest) == 1 else None
-            if E is not None:
-                yield Slip("batch", 1.0, "the sum over the samples forgotten", ((n, times(*scalars, E)),))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.inputs import Reals
+from mcbook.calculus.inputs import Reals, norm
 from mcbook.calculus.marking.graph import Graph
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.slips import Slip
@@ -25,8 +25,8 @@ LIMIT = 2.85  # beyond this an explanation is less likely than that there is non
 class Explanation(NamedTuple):
     """The slips that, made together, give the answer at every draw.
 
-    `habit` is no slip: a shortcut that is right by itself (2A for A + Aᵀ where A is symmetric), with which the
-    slips have to be read.
+    `habit` is no slip: a shortcut that is right by itself (2A for A + Aᵀ where A is symmetric), with which
+    the slips have to be read.
     """
 
     slips: tuple[Slip, ...]
@@ -69,13 +69,13 @@ class Search:
             value = self.with_changes(changed)
             if not np.isfinite(value).all():
                 continue
-            if np.linalg.norm(value - self.G) <= 1e-10 * np.linalg.norm(self.G):
+            if norm(value - self.G) <= 1e-10 * norm(self.G):
                 self._note_habit(slip)
                 continue
             scalar = all(isinstance(new, float) for _, new in slip.changes)
             key = (
                 slip.label,
-                _rounded(value / np.linalg.norm(self.G)) + (b"" if scalar else slip.what.encode()),
+                _rounded(value / norm(self.G)) + (b"" if scalar else slip.what.encode()),
             )
             if key not in seen:
                 seen[key] = len(self.slips)
@@ -135,7 +135,7 @@ class Search:
         for n, M in made.items():
             matrices[n] = M
         c, L = self.graph.sweep(matrices)
-        gap, size = answer - L[0][:, 0], TOLERANCE * np.linalg.norm(answer)
+        gap, size = answer - L[0][:, 0], TOLERANCE * norm(answer)
         for n, (js, steps) in self.stacks.items():
             edge = self.graph.edges[n]
             if n not in made and c[edge.start] is not None:
@@ -144,7 +144,7 @@ class Search:
                     yield js[k]
 
     def chosen(self, answer: Reals) -> Iterator[list[tuple[Slip, ...]]]:
-        """What fits at the first draw, in rounds of rising effort; a habit stands last, marked by its place."""
+        """What fits at the first draw, in rounds of rising effort; a habit, if there is one, stands last."""
         habits = {s: m for s in self.habits if (m := self.matrices(s, 0)) is not None}
         yield [(self.slips[i],) for i, value in enumerate(self.values) if near(value, answer)]
         yield [(self.slips[j], habit) for habit, made in habits.items() for j in self.along(made, answer)]
@@ -200,7 +200,7 @@ class Search:
 
 def near(A: Reals, B: Reals) -> bool:
     """Whether two arrays of one shape agree to 1e-8 of the larger."""
-    return bool(np.linalg.norm(A - B) <= TOLERANCE * max(np.linalg.norm(A), np.linalg.norm(B)))
+    return bool(norm(A - B) <= TOLERANCE * max(norm(A), norm(B)))
 
 
 def _rounded(value: Reals) -> bytes:

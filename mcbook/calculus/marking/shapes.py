@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from mcbook.calculus.engine.algebra import hadamard, matmul, ones, times, transpose
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.text import text
-from mcbook.calculus.inputs import Reals
+from mcbook.calculus.inputs import Reals, norm
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.search import Explanation, Matrices, Search, near
 from mcbook.calculus.marking.slips import Slip, product
@@ -16,7 +14,7 @@ Way = tuple[str, float, str, Expr]
 
 
 def last_edges(graph: Graph) -> Iterator[tuple[int, Edge]]:
-    """The edges whose C becomes dX's, but for a transpose; of a number, those that make a number of a matrix."""
+    """The edges whose C becomes dX's, but for a transpose; of a number, those that make one of a matrix."""
     X = graph.X
     for n, e in enumerate(graph.edges):
         last = e.target is X or (e.target.op == "transpose" and e.target.args[0] is X)
@@ -26,41 +24,40 @@ def last_edges(graph: Graph) -> Iterator[tuple[int, Edge]]:
 
 def other_products(e: Edge) -> Iterator[Way]:
     """What people write for the last product, and what has another shape."""
+    yield from _entries_not_summed(e)
     core = e.right.args[-1] if e.right.op == "times" and not e.right.args[-1].is_scalar else e.right
     scalars = e.right.args[:-1] if core is not e.right else ()
-    if e.E.op == "times" and e.E.args[-1].shape != (1, 1) and e.k < len(e.E.args) - 1:
-        rest = [a for j, a in enumerate(e.E.args) if j != e.k]
-        yield "batch", 1.0, "the sum over the entries forgotten", hadamard(e.C, times(*rest))
-        yield "hadamard", 1.1, "* for @: the entries not summed", hadamard(e.C, times(*rest))
-    if core.op != "matmul":
-        return
-    for rest in (core.args[1:], core.args[:-1]):
-        left_out = core.args[0] if rest is core.args[1:] else core.args[-1]
-        if left_out.op == "ones" or (core.args[0].op == "ones" and rest == core.args[1:]):
-            yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, product(rest))
-    for a in core.args:
+    if core.op == "matmul":
+        for label, cost, what, written in (*_samples_not_summed(core), *_other_vectors(core)):
+            yield label, cost, what, times(*scalars, written)
+
+
+def _entries_not_summed(e: Edge) -> Iterator[Way]:
+    """C∘A for ⟨C, A⟩, where a number multiplies a matrix A."""
+    if e.E.op == "times" and not e.E.args[-1].is_scalar and e.k < len(e.E.args) - 1:
+        written = hadamard(e.C, times(*(a for j, a in enumerate(e.E.args) if j != e.k)))
+        yield "batch", 1.0, "the sum over the entries forgotten", written
+        yield "hadamard", 1.1, "* for @: the entries not summed", written
+
+
+def _samples_not_summed(core: Expr) -> Iterator[Way]:
+    """C, or the sum of its other side, for 1ᵀC: where a row was repeated for every sample."""
+    for k, a in enumerate(core.args):
         if a.op == "ones":
-            C = product(tuple(b for b in core.args if b is not a))
-            yield "batch", 1.0, "the sum over the samples forgotten", times(*scalars, C)
-            yield "batch", 1.05, "summed along the wrong axis", times(*scalars, matmul(C, ones(C.shape[1])))
-            yield (
-                "batch",
-                1.05,
-                "summed along the wrong axis",
-                times(*scalars, matmul(transpose(C), ones(C.shape[0]))),
-            )
-    if len(core.args) == 2:
-        a, b = core.args
-        if a.is_column and b.shape[0] == 1 and a.shape == transpose(b).shape:
-            yield "hadamard", 1.0, "* for the outer product", times(*scalars, hadamard(a, transpose(b)))
-            yield (
-                "layout",
-                1.0,
-                "the transpose on the wrong vector: an inner product",
-                times(*scalars, matmul(b, a)),
-            )
-        if a.shape[0] == 1 and b.is_column:
-            yield "hadamard", 1.0, "* for @: the sum forgotten", times(*scalars, hadamard(transpose(a), b))
+            C = product(core.args[:k] + core.args[k + 1 :])
+            yield "batch", 1.0, "the sum over the samples forgotten", C
+            for A in (C, transpose(C)):
+                yield "batch", 1.05, "summed along the wrong axis", matmul(A, ones(A.shape[1]))
+
+
+def _other_vectors(core: Expr) -> Iterator[Way]:
+    """a∘b and aᵀb for abᵀ, a∘b for aᵀb."""
+    a, b = (core.args[0], core.args[1]) if len(core.args) == 2 else (core, core)
+    if a.is_column and b.shape == (1, a.shape[0]):
+        yield "hadamard", 1.0, "* for the outer product", hadamard(a, transpose(b))
+        yield "layout", 1.0, "the transpose on the wrong vector: an inner product", matmul(b, a)
+    if b.is_column and a.shape == (1, b.shape[0]):
+        yield "hadamard", 1.0, "* for @: the sum forgotten", hadamard(transpose(a), b)
 
 
 def half_way(graph: Graph) -> Iterator[tuple[int, str, str]]:
@@ -96,7 +93,7 @@ def _after(search: Search, before: Slip | None, answers: Sequence[Reals]) -> Ite
         return
     sweeps: list = [None] * len(answers)
 
-    def cotangents(d: int) -> list:
+    def cotangents(d: int) -> tuple[list, list]:
         if sweeps[d] is None:
             sweeps[d] = graph.sweep(_list(search, made[d] or {}, d))
         return sweeps[d]
@@ -127,7 +124,7 @@ def _list(search: Search, made: Matrices, d: int) -> list[Reals]:
 
 
 def _is_last(search: Search, n: int, e: Edge, right: Expr, swept: tuple, d: int, A: Reals) -> bool:
-    """Whether the rest of the gradient plus what this edge makes of its cotangent, as NumPy adds them, is A."""
+    """Whether the rest of the gradient plus what this edge makes of its cotangent is A, as NumPy adds."""
     c, L = swept
     if c[e.start] is None:
         return False
@@ -136,13 +133,13 @@ def _is_last(search: Search, n: int, e: Edge, right: Expr, swept: tuple, d: int,
     shape = search.graph.X.shape
     wrong = wrong * L[e.end][0, 0] if search.graph.X.is_scalar else wrong
     rest = (L[0][:, 0] - L[e.end] @ (search.base[d][n] @ c[e.start])).reshape(shape)
-    size = float(np.linalg.norm(search.base[d][n] @ c[e.start]))
+    size = norm(search.base[d][n] @ c[e.start])
     return any(_adds_to(rest, W, A, size) for W in (wrong, wrong.T))
 
 
 def _adds_to(rest: Reals, wrong: Reals, A: Reals, size: float) -> bool:
-    if np.linalg.norm(rest) <= 1e-9 * max(np.linalg.norm(wrong), size):
-        return wrong.shape == A.shape and bool(near(wrong, A) or np.linalg.norm(wrong - A) <= 1e-12 * size)
+    if norm(rest) <= 1e-9 * max(norm(wrong), size):
+        return wrong.shape == A.shape and bool(near(wrong, A) or norm(wrong - A) <= 1e-12 * size)
     try:
         total = rest + wrong
     except ValueError:

@@ -77,6 +77,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.1, "the second of the two inverses not transposed", "-Y.T @ C @ Y"),
         ("hadamard", 1.0, "A⁻² entry by entry, as for numbers", "-Y.T * Y.T * C"),
         ("hadamard", 1.0, "−1/A² entry by entry, as for numbers", "-C / (A * A)"),
+        ("hadamard", 1.2, "A⁻² entry by entry, for all entries alike", "-trace(C) / m * Y.T * Y.T"),
+        ("hadamard", 1.2, "−1/A² entry by entry, for all entries alike", "-trace(C) / m / (A * A)"),
     ),
     "solve A": (
         ("rule", 1.0, "the second solve, with Aᵀ, forgotten", "-C @ Y.T"),
@@ -119,6 +121,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.1, "the power itself for its derivative", "R * A / p"),
         ("rule", 1.1, "the exponent raised instead of lowered", "R * A * A"),
         ("activation", 1.1, "the power's derivative forgotten", "C"),
+        ("activation", 1.1, "the power's derivative forgotten, but for its exponent", "C * p"),
     ),
     "apply": (
         ("activation", 1.0, "the function's derivative forgotten", "C"),

@@ -10,8 +10,8 @@ from mcbook.calculus.engine.derive import Derivation, derive
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.text import text
-from mcbook.calculus.inputs import Reals
-from mcbook.calculus.marking.draws import points
+from mcbook.calculus.inputs import Reals, norm
+from mcbook.calculus.marking.draws import points, project
 from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
@@ -64,7 +64,7 @@ def marked(
         return Diagnosis(
             "correct", f"it is the gradient, at {len(draws)} point{'s' * (len(draws) > 1)}", "correct"
         )
-    if all(np.linalg.norm(G) == 0 for G in truths):
+    if all(norm(G) == 0 for G in truths):
         return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
     search = Search(graph, draws, slips)
     if not right:
@@ -109,17 +109,13 @@ def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterat
 def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]) -> bool:
     """Whether the answer differs from the gradient only by what the structure of X cuts off."""
     structure = graph.X.data.structure
-    project = {
-        "symmetric": lambda A: (A + A.T) / 2,
-        "diagonal": lambda A: np.diag(np.diag(A)),
-        "lower": np.tril,
-        "upper": np.triu,
-    }.get(structure)
-    return project is not None and all(near(project(A), G) for A, G in zip(answers, truths, strict=True))
+    return structure != "" and all(
+        near(project(A, structure), G) for A, G in zip(answers, truths, strict=True)
+    )
 
 
 def _multiple(answers: Sequence[Reals], truths: Sequence[Reals]) -> float:
-    """The one number c with answer = c G at every draw; 0 where there is none, or where one entry proves nothing."""
+    """The one number c with answer = c G at every draw; 0 where there is none, or too little to tell."""
     numbers = [float(np.vdot(A, G) / np.vdot(G, G)) for A, G in zip(answers, truths, strict=True)]
     same = np.ptp(numbers) <= 1e-8 * abs(numbers[0]) and (len(numbers) > 1 or answers[0].size > 1)
     fits = same and all(near(numbers[0] * G, A) for A, G in zip(answers, truths, strict=True))
@@ -174,7 +170,8 @@ def _line_of(derivation: Derivation, edge: Edge) -> tuple[int, str, str] | None:
 
 
 def _wrong_shape(graph: Graph, given: Given) -> Diagnosis:
-    words = f"a gradient has the shape of its variable, {graph.X.data.shape or 'a number'}; the answer is {given.shape or 'a number'}"
+    shape, got = graph.X.data.shape or "a number", given.shape or "a number"
+    words = f"a gradient has the shape of its variable, {shape}; the answer is {got}"
     return Diagnosis(
         "not explained", words, "not explained", hints=("The shape is not the variable's.", words, words)
     )
@@ -189,7 +186,8 @@ def _not_explained(
     bad = np.argwhere(gaps > 1e-7 * np.abs(G).max())
     i, j = (int(k) for k in (bad[np.argmax([gaps[tuple(b)] for b in bad])] if len(bad) else (0, 0)))
     entry = f"[{i}, {j}]" if G.shape[1] > 1 else f"[{i}]" if G.shape[0] > 1 else ""
-    words = f"along the single entry {text(graph.X)}{entry} f changes at the rate {G[i, j]:.6g}, your answer says {A[i, j]:.6g}"
+    rate = f"f changes at the rate {G[i, j]:.6g}, your answer says {A[i, j]:.6g}"
+    words = f"along the single entry {text(graph.X)}{entry} {rate}"
     where = f"{len(bad)} of {G.size} entries are wrong"
     return Diagnosis(
         "not explained",

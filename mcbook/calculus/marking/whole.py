@@ -13,6 +13,7 @@ from mcbook.calculus.marking.patterns import pattern_slips
 from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
 from mcbook.calculus.marking.scaling import (
     counts,
+    is_recurrent,
     lost_factor_slips,
     path_slips,
     scale_slips,
@@ -77,6 +78,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
 def all_slips(graph: Graph) -> list[Slip]:
     """Every single slip of a derivation, then those that are made in several places alike."""
     averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
+    timed = is_recurrent(graph.derivation.f)
     by_node: dict[Expr, list[tuple[int, Edge]]] = {}
     for n, e in enumerate(graph.edges):
         if e.k >= 0:
@@ -87,10 +89,10 @@ def all_slips(graph: Graph) -> list[Slip]:
             continue
         found += scale_slips(n, e, averaged)
         found += lost_factor_slips(n, e)
-        found += path_slips(n, e, by_node.get(e.E, []), top) if e.k >= 0 else ()
+        found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
-        found += place_slips(n, e, parts, graph.X)
+        found += place_slips(n, e, parts, graph.X, timed)
         found += factor_slips(n, e)
         found += layout_slips(n, e)
         found += structure_slips(n, e)
