@@ -133,7 +133,7 @@ def _as_gradient(sheet: _Sheet, E: Expr, draw: Draw, steps: Sequence[Reals]) -> 
         return float(evaluate_all([E], {**draw.values, sheet.D.name: step})[0][0, 0])
 
     basis = np.eye(int(np.prod(shape, dtype=int))).reshape(-1, *shape)
-    basis = np.stack([project(A, sheet.X.data.structure) for A in basis])
+    basis = np.stack([project(np.asarray(A), sheet.X.data.structure) for A in basis])
     G = np.reshape([at(step) for step in basis], shape)
     size = norm(G) + abs(at(np.zeros(shape)))
     linear = all(abs(at(step) - np.vdot(G, step)) <= 1e-7 * size * norm(step) for step in steps)

@@ -1,6 +1,7 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +40,9 @@ def diagnose_expression(f: Expr, answer: Any, X: Expr, *, values: Any = None, rn
     derivation, graph, slips = prepared(f, X)
     draws = [Draw(v) for v in points(f, derivation.gradient, values, rng)]
     is_array = not isinstance(answer, str | Expr) and not callable(answer)
+    if is_array and values is None:
+        names = ", ".join(sorted(s.name for s in f.free))
+        raise ValueError(f"an array is a gradient at one point; pass values={{…}} with {names}.")
     if is_array:
         draws = draws[:1]
     given = read(answer, f, X, draws)
@@ -115,11 +119,12 @@ def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]
 
 
 def _multiple(answers: Sequence[Reals], truths: Sequence[Reals]) -> float:
-    """The one number c with answer = c G at every draw; 0 where there is none, or too little to tell."""
+    """The one number c with answer = c G at every draw, at a single draw a simple one; 0 for none."""
     numbers = [float(np.vdot(A, G) / np.vdot(G, G)) for A, G in zip(answers, truths, strict=True)]
-    same = np.ptp(numbers) <= 1e-8 * abs(numbers[0]) and (len(numbers) > 1 or answers[0].size > 1)
-    fits = same and all(near(numbers[0] * G, A) for A, G in zip(answers, truths, strict=True))
-    return numbers[0] if fits else 0.0
+    c = numbers[0]
+    simple = abs(c - Fraction(c).limit_denominator(24)) <= 1e-8 * abs(c) and answers[0].size > 1
+    same = float(np.ptp(numbers)) <= 1e-8 * abs(c) and (len(numbers) > 1 or simple)
+    return c if same and all(near(c * G, A) for A, G in zip(answers, truths, strict=True)) else 0.0
 
 
 def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
