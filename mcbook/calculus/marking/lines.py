@@ -129,7 +129,7 @@ def _as_gradient(sheet: _Sheet, E: Expr, draw: Draw, steps: Sequence[Reals]) -> 
     """The G with E = ⟨G, dX⟩, of the structure of X, entry by entry; None where E is not linear in dX."""
     shape = sheet.X.data.shape
 
-    def at(step: Reals) -> float:
+    def at(step: Any) -> float:
         return float(evaluate_all([E], {**draw.values, sheet.D.name: step})[0][0, 0])
 
     basis = np.eye(int(np.prod(shape, dtype=int))).reshape(-1, *shape)
