@@ -25,16 +25,17 @@ def metrics(graph: Graph) -> Iterator[Metric]:
     X = graph.X
     rows, columns = X.shape
     name = text(X)
-    if not X.is_scalar and columns > 1:
+    if X.data.structure:
+        yield f"{name} G {name}ᵀ", lambda d, G: d.value(X) @ G @ d.value(X).T
+        return
+    if columns > 1:
         yield f"{name} {name}ᵀ G", lambda d, G: d.value(X) @ d.value(X).T @ G
         yield f"G {name}ᵀ {name}", lambda d, G: G @ d.value(X).T @ d.value(X)
         yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
     if rows == columns > 1:
         yield f"G {name}ᵀ", lambda d, G: G @ d.value(X).T
         yield f"{name}ᵀ G", lambda d, G: d.value(X).T @ G
-        yield f"{name} G {name}", lambda d, G: d.value(X) @ G @ d.value(X)
         yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
-        yield f"{name} G", lambda d, G: d.value(X) @ G
     for P in walk(graph.derivation.f) if columns == 1 and rows > 1 else ():
         if (
             P.shape == (rows, rows)

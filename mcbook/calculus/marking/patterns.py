@@ -7,13 +7,12 @@ from mcbook.calculus.engine.algebra import hadamard, matmul, number, power, time
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
-from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.vocabulary import logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
-from mcbook.calculus.marking.places import stem
 from mcbook.calculus.marking.scaling import is_recurrent
 from mcbook.calculus.marking.slips import Slip, bare
+from mcbook.calculus.marking.steps import time_of
 
 ONCE_MORE = "σ′ multiplied in once more"
 
@@ -99,21 +98,21 @@ def shifted_steps(graph: Graph) -> Iterator[Slip]:
     if not is_recurrent(graph.derivation.f):
         return
     known = {
-        node.name: node for node in walk(graph.derivation.f) if node.name and index_of(node.name) is not None
+        node.name: node for node in walk(graph.derivation.f) if node.name and time_of(node.name) is not None
     }
-    steps = sorted({t for name in known if (t := index_of(name)) is not None})
+    steps = sorted({t for name in known if (t := time_of(name)) is not None})
     for shift, when in ((1, "late"), (-1, "early")):
         swaps = dict(_shift(known, shift))
         for op in (None, "matmul", "apply"):
             where = {"matmul": " in the products", "apply": " in the derivatives"}.get(op or "", "")
             yield from _taken(graph, swaps, f"every step taken one step too {when}{where}", op)
         for t in steps:
-            one = {V: W for V, W in swaps.items() if index_of(V.name) == t}
+            one = {V: W for V, W in swaps.items() if time_of(V.name) == t}
             yield from _taken(graph, one, f"step {t} taken one step too {when}", None)
     for t, u in combinations(steps, 2):
         forward, back = dict(_shift(known, u - t)), dict(_shift(known, t - u))
-        swaps = {V: W for V, W in forward.items() if index_of(V.name) == t and V.op == "symbol"}
-        swaps |= {V: W for V, W in back.items() if index_of(V.name) == u and V.op == "symbol"}
+        swaps = {V: W for V, W in forward.items() if time_of(V.name) == t and V.op == "symbol"}
+        swaps |= {V: W for V, W in back.items() if time_of(V.name) == u and V.op == "symbol"}
         yield from _taken(graph, swaps, f"steps {t} and {u} exchanged", None)
 
 
@@ -140,10 +139,11 @@ def powers_of_entries(graph: Graph) -> Iterator[Slip]:
 
 
 def _shift(known: dict[str, Expr], shift: int) -> Iterator[tuple[Expr, Expr]]:
+    """What is named by a step, and the same so many steps later."""
     for name, V in known.items():
-        t = index_of(name)
-        W = known.get(name[: len(name) - len(str(t))] + str((t or 0) + shift))
-        if W is not None and W.shape == V.shape and stem(W.name) == stem(name):
+        t = time_of(name) or 0
+        W = known.get(f"{name.removesuffix(str(t))}{t + shift}")
+        if W is not None and W.shape == V.shape:
             yield V, W
 
 

@@ -9,29 +9,27 @@ from mcbook.calculus.engine.algebra import add, hadamard, matmul, power, times, 
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
-from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.engine.vocabulary import exp, logistic, softmax
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.slips import MULTIPLIED, Slip, bare
+from mcbook.calculus.marking.steps import numbered, time_of
 
 Swap = tuple[str, float, str, Expr]  # class, cost, in words, what stands in V's place
 
 
-def stem(name: str) -> str:
-    """h for h_2."""
-    return name.rstrip("0123456789").rstrip("_")
-
-
 def other_times(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
-    """h_2 for h_1."""
-    t = index_of(V.name) if V.name else None
-    for W in parts if t is not None else ():
-        if W is not V and W.shape == V.shape and W.name and stem(W.name) == stem(V.name):
-            shift = (index_of(W.name) or 0) - (t or 0)
-            if abs(shift) <= 2:
+    """h_2 for h_1; H2 for H1."""
+    own = numbered(V.name)
+    for W in parts if own else ():
+        other = numbered(W.name)
+        if own and other and W is not V and W.shape == V.shape and other[0] == own[0]:
+            shift = other[1] - own[1]
+            if time_of(V.name) is None:
+                yield "point", 1.1, f"{text(W)} where {text(V)} belongs", W
+            elif abs(shift) <= 2:
                 when = f"{abs(shift)} step{'s' * (abs(shift) > 1)} too {'late' if shift > 0 else 'early'}"
-                yield "time", 1.0, f"{stem(V.name)} {when}", W
+                yield "time", 1.0, f"{own[0]} {when}", W
 
 
 def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
@@ -138,7 +136,7 @@ SWAPS: tuple[Callable[[Expr, list[Expr]], Iterator[Swap]], ...] = (
 )
 
 
-def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr, timed: bool) -> Iterator[Slip]:
+def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
     """Every swap in every part of what edge number n hands on."""
     if e.k < 0 or e.E.op == "let":
         return
@@ -147,8 +145,6 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr, timed: bool) -> Ite
             continue
         for swap in SWAPS:
             if swap is a_term_left_out and X in V.free:
-                continue
-            if swap is other_times and not timed:
                 continue
             if swap is its_derivative and e.E.op == "hadamard":
                 continue
@@ -177,7 +173,7 @@ def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
             what = f"the inner derivative {text(a)} forgotten"
             yield Slip("activation", 1.2, what, ((n, times(*scalars, hadamard(*rest))),))
         elif len(rest) == 1 and rest[0].shape == core.shape and e.C in rest[0].free:
-            indexed = e.target.name != "" and index_of(e.target.name) is not None
+            indexed = e.target.name != "" and time_of(e.target.name) is not None
             what = f"the factor {text(a)} of the chain rule forgotten"
             yield Slip("time" if indexed else "rule", 1.6, what, ((n, times(*scalars, *rest)),))
 

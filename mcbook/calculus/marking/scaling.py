@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from mcbook.calculus.engine.algebra import number, times
 from mcbook.calculus.engine.nodes import Expr, walk
-from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.slips import Slip, bare
+from mcbook.calculus.marking.steps import time_of
 
 COUNTS = {"n", "N", "m", "B", "batch", "T"}  # names under which a number of samples goes
 PRODUCTS = {"matmul", "hadamard", "inner", "times", "solve", "kron", "sqdist"}
@@ -106,7 +106,7 @@ def _first_operation(E: Expr) -> Expr:
 
 def is_recurrent(E: Expr) -> bool:
     """Whether E is made in steps: has an intermediate that is named by its number, as h_2."""
-    return any(node.op == "let" and index_of(node.name) is not None for node in walk(E))
+    return any(node.op == "let" and time_of(node.name) is not None for node in walk(E))
 
 
 def top_sums(f: Expr) -> set[Expr]:

@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.0, "the inverse forgotten", "C * Y * A"),
         ("rule", 1.05, "the inverse forgotten, transposed", "C * Y * A.T"),
         ("rule", 1.0, "divided by det A instead of multiplied", "C / Y * inv(A).T"),
-        ("rule", 1.2, "det A alone", "C * Y * I"),
+        ("rule", 1.0, "det A alone", "C * Y * I"),
         ("rule", 1.2, "the trace left standing over A⁻¹", "C * Y * trace(inv(A)) * I"),
         ("hadamard", 1.0, ENTRYWISE, "C * Y * (1 / A.T)"),
         ("hadamard", 1.0, ENTRYWISE, "C * Y * (1 / A)"),

@@ -5,7 +5,6 @@ from itertools import groupby
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, times, transpose
 from mcbook.calculus.engine.nodes import Expr
-from mcbook.calculus.engine.recurrence import index_of
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import normaliser_slips
@@ -20,6 +19,7 @@ from mcbook.calculus.marking.scaling import (
     top_sums,
 )
 from mcbook.calculus.marking.slips import Slip, rule_slips
+from mcbook.calculus.marking.steps import time_of
 
 
 def mirrored(G: Expr) -> Expr:
@@ -92,7 +92,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
-        found += place_slips(n, e, parts, graph.X, timed)
+        found += place_slips(n, e, parts, graph.X)
         found += factor_slips(n, e)
         found += layout_slips(n, e)
         found += structure_slips(n, e)
@@ -121,6 +121,6 @@ def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     """Everything that one step hands back to the one before, forgotten at once."""
     lost = [s for s in slips if s.label == "time" and s.changes[0][1] == 0.0 and len(s.changes) == 1]
     edges = {s.changes[0][0]: graph.edges[s.changes[0][0]] for s in lost}
-    back = {n: e for n, e in edges.items() if e.target.name and index_of(e.target.name) is not None}
+    back = {n: e for n, e in edges.items() if e.target.name and time_of(e.target.name) is not None}
     if len(back) > 1:
         yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
