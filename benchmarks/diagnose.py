@@ -117,10 +117,11 @@ def _noise(problem: Problem, rng: np.random.Generator) -> str:
     rows = X.shape[0]
     E, R = rng.standard_normal(X.shape), np.linalg.qr(rng.standard_normal((rows, rows)))[0]
     way = int(rng.integers(3)) if rows > 1 else 0
+    size = np.linalg.norm(derivation(problem.values(0)))
 
     def answer(**values: Any) -> Any:
         G = np.reshape(derivation(values), X.shape)
-        wrong = (G + np.linalg.norm(G) * E, G * E, R @ G)[way]
+        wrong = (G + size * E, G * E, R @ G)[way]
         return np.reshape(wrong, X.data.shape)
 
     found = verdict(problem, answer)

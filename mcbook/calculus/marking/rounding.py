@@ -59,7 +59,7 @@ def _limit(
                 continue
             with np.errstate(all="ignore"):
                 values = [evaluate_all([new], d.values)[0] for d in draws]
-            if all(gap(A, G) <= g / 30 for A, G, g in zip(values, truths, gaps, strict=True)):
+            if all(gap(A, G) <= min(g / 30, 1e-3) for A, G, g in zip(values, truths, gaps, strict=True)):
                 limit = "goes to 0" if sharper < c else "grows"
                 return f"right in the limit where the constant {float(c):g} {limit}"
     return ""

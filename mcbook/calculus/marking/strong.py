@@ -74,6 +74,8 @@ def marked(
     if not right:
         found = explain_shape(search, answers)
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
+    if not any(A.any() for A in answers):
+        return _not_explained(graph, draws, truths, answers)
     for verdict in _hypotheses(search, truths, given):
         return verdict
     return _not_explained(graph, draws, truths, answers)
