@@ -3,7 +3,8 @@
 reading     given, draws                      text, functions and arrays; values to try them at
 searching   graph, linear, search             the derivation as linear maps; which slips reproduce the answer
 slips       slips, normalisers, places,       to a rule; inside what it hands on; signs, numbers, lost paths;
-            scaling, patterns, whole, steps   over several rules; with the finished gradient
+            scaling, patterns, everywhere,    over several rules; in the function itself;
+            whole, steps                      with the finished gradient
 beside it   metrics, rounding, shapes         right in another metric, in a blurred check, in another shape
 saying it   strong, lines, report             the verdict, the line and the term, the hints
 """

@@ -57,7 +57,7 @@ SOFTMAX: tuple[tuple[str, float, str, Rewrite], ...] = (
     ("softmax", 1.1, "the diagonal part forgotten", lambda P, C: minus(by(P, C), hadamard(P, C))),
     (
         "softmax",
-        1.2,
+        1.4,
         "the outer p of the diagonal part forgotten",
         lambda P, C: minus(C, hadamard(P, row_sums(hadamard(P, C)))),
     ),
@@ -80,10 +80,10 @@ WEIGHTS: tuple[tuple[float, str, Callable[[Expr], Expr]], ...] = (  # what stand
     (1.0, "the normaliser left out: exp z for softmax z", exp),
     (1.1, "the weights forgotten: every part counts one", lambda Z: ones(*Z.shape)),
     (1.1, "1 − p for p", lambda Z: one_minus(softmax(Z))),
-    (1.2, "one logistic for each entry in place of the softmax", logistic),
-    (1.2, "softmax taken of the softmax", lambda Z: softmax(softmax(Z))),
-    (1.2, "the argument for its softmax", lambda Z: Z),
-    (1.2, "all weights equal", lambda Z: times(power(number(max(1, _parts(Z))), -1), ones(*Z.shape))),
+    (1.4, "one logistic for each entry in place of the softmax", logistic),
+    (1.4, "softmax taken of the softmax", lambda Z: softmax(softmax(Z))),
+    (1.4, "the argument for its softmax", lambda Z: Z),
+    (1.4, "all weights equal", lambda Z: times(power(number(max(1, _parts(Z))), -1), ones(*Z.shape))),
 )
 
 

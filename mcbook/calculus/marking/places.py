@@ -157,14 +157,31 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
                     yield Slip(label, cost, what, ((n, wrong),))
 
 
+STAR_FOR_AT = "* and @ exchanged"
+
+
+def other_product(E: Expr) -> Iterator[Expr]:
+    """A∘B for neighbours of one square shape in a product AB, all of them at once too; AB for A∘B."""
+    for k in range(len(E.args) - 1) if E.op == "matmul" else ():
+        a, b = E.args[k : k + 2]
+        if a.shape == b.shape and not a.is_scalar:
+            yield matmul(*E.args[:k], hadamard(a, b), *E.args[k + 2 :])
+    if E.op == "matmul" and len(E.args) > 2 and len({a.shape for a in E.args}) == 1:
+        yield hadamard(*E.args)
+    if E.op == "hadamard" and len(E.args) == 2 and E.shape[0] == E.shape[1]:
+        yield matmul(*E.args)
+        yield matmul(*E.args[::-1])
+
+
 def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
     """Products: @ and * exchanged where the shapes allow it, and factors of the chain rule left out."""
     core = e.right.args[-1] if e.right.op == "times" else e.right
     scalars = e.right.args[:-1] if e.right.op == "times" else ()
     if e.k < 0 or core.op != e.E.op or core.op not in ("matmul", "hadamard"):
         return
-    if core.op == "matmul" and len({a.shape for a in core.args}) == 1:
-        yield Slip("hadamard", 1.1, "* for @", ((n, times(*scalars, hadamard(*core.args))),))
+    for exchanged in other_product(core):
+        if exchanged.shape == core.shape:
+            yield Slip("hadamard", 1.1, STAR_FOR_AT, ((n, times(*scalars, exchanged)),))
     for k, a in enumerate(core.args):
         rest = core.args[:k] + core.args[k + 1 :]
         if e.C in a.free or not rest:

@@ -29,10 +29,12 @@ def counts(graph: Graph) -> list[Expr]:
 def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
     """A sign, a 2, a ½, a mean where none belongs, at all that leaves a node or enters an argument."""
     where = f"of {text(e.E)}" if e.k < 0 else f"of d({text(e.target)}) in {text(e.E)}"
-    yield Slip("sign", 1.0, f"the sign {where}", ((n, -1.0),))
+    cost = (
+        1.1 if e.k >= 0 and e.E.op in PRODUCTS else 1.0
+    )  # of one half of a product: it may cancel the other
+    yield Slip("sign", cost, f"the sign {where}", ((n, -1.0),))
     for c in (2.0, 0.5, 4.0, 0.25):
-        cost = 1.0 if c in (2.0, 0.5) else 1.4
-        yield Slip("factor", cost, f"a factor {Fraction(c)} {where}", ((n, c),))
+        yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
     for m in averaged:
         yield Slip("mean", 1.05, f"divided by {text(m)}: the mean {where}", ((n, times(m**-1, e.right)),))
         yield Slip("mean", 1.1, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))

@@ -19,7 +19,7 @@ from mcbook.calculus.marking.slips import Slip
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 HABIT = 0.15
-LIMIT = 2.85  # beyond this an explanation is less likely than that there is none
+LIMIT = 2.65  # beyond this an explanation is less likely than that there is none
 
 
 class Explanation(NamedTuple):

@@ -84,6 +84,8 @@ def marked(
 def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterator[Diagnosis]:
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
+    if whole := _of_the_whole(answers, truths):
+        yield _plain(*whole)
     single = search.explain(answers, 0, 1)
     metric = other_metric(graph, draws, truths, answers)
     if metric and (not single or single[0].cost > NATURAL):
@@ -110,6 +112,16 @@ def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterat
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
         yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+
+
+def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
+    """The class and in words, where the answer is −G or a simple number times G."""
+    c = round(_multiple(answers, truths), 8)
+    if c == -1.0:
+        return "sign", "the sign of the whole: the answer is −G"
+    if c in (2.0, 0.5, 4.0, 0.25):
+        return "factor", f"the answer is {c:g} times the gradient"
+    return None
 
 
 def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]) -> bool:

@@ -6,6 +6,7 @@ from itertools import groupby
 from mcbook.calculus.engine.algebra import add, hadamard, identity, times, transpose
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
+from mcbook.calculus.marking.everywhere import misread_slips
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import normaliser_slips
 from mcbook.calculus.marking.patterns import pattern_slips
@@ -97,6 +98,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += layout_slips(n, e)
         found += structure_slips(n, e)
     found += pattern_slips(graph)
+    found += misread_slips(graph)
     return found + list(alike(found, graph))
 
 
