@@ -57,8 +57,8 @@ def _other_vectors(core: Expr) -> Iterator[Way]:
         yield "hadamard", 1.0, "* for the outer product", hadamard(a, transpose(b))
         yield "layout", 1.0, "the transpose on the wrong vector: an inner product", matmul(b, a)
     for M, v in ((a, b), (transpose(b), transpose(a))):
-        if v.is_column and not M.is_column and M.shape[0] > 1 and M.shape[1] == v.shape[0]:
-            yield "hadamard", 1.0, "* for @: each row multiplied, nothing summed", hadamard(M, _rows(v, M))
+        if v.is_column and M.op != "ones" and not M.is_column and M.shape[0] > 1 and M.shape[1] == v.shape[0]:
+            yield "hadamard", 1.1, "* for @: each row multiplied, nothing summed", hadamard(M, _rows(v, M))
     if b.is_column and a.shape == (1, b.shape[0]):
         yield "hadamard", 1.0, "* for @: the sum forgotten", hadamard(transpose(a), b)
 

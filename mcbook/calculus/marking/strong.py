@@ -24,6 +24,7 @@ from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
 from mcbook.calculus.marking.whole import all_slips
 
+SHAPE = "The shape is right; something in it is off."
 NATURAL = 1.05  # what "another metric" costs beside the slips
 
 
@@ -156,9 +157,21 @@ def _explained(
     evidence = f"with that the derivation gives your answer, to 1e-8 at {times}"
     if best.habit:
         evidence += f", if one also writes, rightly here, with {best.habit.what}"
+    if rival := _rival(found):
+        either = f"either {what}, or {' and '.join(slip.what for slip in rival.slips)}"
+        return Diagnosis(
+            either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
+        )
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in found[1:6]))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
     return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+
+
+def _rival(found: Sequence[Explanation]) -> Explanation | None:
+    """Two slips of other classes, no more surprising than the best two: then neither pair is believed."""
+    best = found[0]
+    close = [x for x in found[1:] if x.cost <= best.cost + 1e-9 and x.labels != best.labels]
+    return close[0] if close and len(best.slips) > 1 else None
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:

@@ -39,7 +39,7 @@ def layout_slips(n: int, e: Edge) -> Iterator[Slip]:
     what = (
         "Gᵀ for G, as in numerator layout" if e.E.op == "symbol" else f"what goes to {e.target!r} transposed"
     )
-    yield Slip(label, 1.0 if e.E.op == "symbol" else 1.1, what, ((n, wrong),))
+    yield Slip(label, 1.05 if e.E.op == "symbol" else 1.1, what, ((n, wrong),))
 
 
 def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
@@ -53,7 +53,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
                 "the derivative by each free entry, G + Gᵀ − diag G",
                 ((n, mirrored(sym(C))),),
             )
-            yield Slip("symmetric", 1.0, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
+            yield Slip("symmetric", 1.05, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
             yield Slip("symmetric", 1.2, "only the lower triangle", ((n, lower(C)),))
             yield Slip(
                 "symmetric",
@@ -88,7 +88,8 @@ def all_slips(graph: Graph) -> list[Slip]:
     for n, e in enumerate(graph.edges):
         if e.E.op == "let":
             continue
-        found += scale_slips(n, e, averaged)
+        if e.E.op != "transpose":
+            found += scale_slips(n, e, averaged)
         found += lost_factor_slips(n, e)
         found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
         found += rule_slips(n, e)
