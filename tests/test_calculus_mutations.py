@@ -56,7 +56,7 @@ PLANTED = [  # problem, answer, classes, verdict
     ("least squares", "(A.T @ (A @ x - b) + lam * x) / n", "mean"),
     ("quadratic", "A @ x", "one-sided"),
     ("quadratic", "2 * A @ x", "one-sided"),
-    ("factor", "tril((L @ L.T - A) @ L) / 2", "one-sided"),
+    ("factor", "tril((L @ L.T - A) @ L) / 2", "one-sided factor"),
     ("least squares", "A.T @ (A @ x - b) / n", "penalty"),
     ("likelihood", "tanh(X @ W.T).T @ X / n", "penalty"),
     ("bias", "2 * (R @ V.T) * H * (1 - H)", "batch"),

@@ -85,9 +85,11 @@ def marked(
 def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterator[Diagnosis]:
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
-    if whole := _of_the_whole(answers, truths):
-        yield _plain(*whole)
     single = search.explain(answers, 0, 1)
+    if whole := _of_the_whole(answers, truths):
+        same = [x for x in single if x.labels == {whole[0]}]
+        rest = [x for x in single if x not in same]
+        yield _explained(search, [*same, *rest], answers, truths) if same else _plain(*whole)
     metric = other_metric(graph, draws, truths, answers)
     if metric and (not single or single[0].cost > NATURAL):
         yield _plain("natural", f"the answer is {metric}, the gradient G in another metric", "another metric")
