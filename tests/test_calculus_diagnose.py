@@ -131,7 +131,8 @@ def test_a_transposed_gradient_of_another_shape(rng):
 def test_the_forgotten_penalty(rng):
     f, G, X = least_squares(rng)
     found = diagnose(lambda X: f(X) + 0.05 * (X**2).sum(), G, X, rng=rng)
-    assert found == ("a multiple of X is missing", "G + 1/10 X is the gradient: the term of a penalty ‖X‖²")
+    assert found.cause == "a multiple of X is missing"
+    assert found.evidence == "G + 1/10 X is the gradient: the term of a penalty ‖X‖²"
 
 
 def test_float32_a_kink_and_what_is_not_finite(rng):

@@ -26,20 +26,25 @@ from mcbook.calculus.engine import (
     symbol,
     symbols,
 )
+from mcbook.calculus.marking.lines import LineReport, check_lines
+from mcbook.calculus.marking.report import MISTAKES
 from mcbook.calculus.products import ProductReport, check_jvp, check_vjp
 from mcbook.calculus.taylor import TaylorOrder, taylor_order
 
 __all__ = [
+    "MISTAKES",
     "Derivation",
     "Diagnosis",
     "Expr",
     "GradReport",
+    "LineReport",
     "ParseError",
     "ProductReport",
     "Slope",
     "TaylorOrder",
     "check_grad",
     "check_jvp",
+    "check_lines",
     "check_vjp",
     "derive",
     "diagnose",

@@ -1,11 +1,12 @@
 """What is wrong with a gradient? `diagnose` tries the mistakes that people make and says which one fits."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from mcbook.calculus.differences import numerical_gradient, slope_along, value_noise
+from mcbook.calculus.engine import Expr, parse, symbol
 from mcbook.calculus.hypotheses import GROUPS, Case, Finding
 from mcbook.calculus.inputs import (
     Reals,
@@ -16,43 +17,80 @@ from mcbook.calculus.inputs import (
     unit_direction,
     value_at,
 )
-
-
-class Diagnosis(NamedTuple):
-    """The mistake, named, and what it was recognised by; "unknown" where none of the known ones fits."""
-
-    cause: str
-    evidence: str
-
-    def __str__(self) -> str:
-        return f"{self.cause}: {self.evidence}."
-
-    def __repr__(self) -> str:
-        return str(self)
+from mcbook.calculus.marking.report import Diagnosis
+from mcbook.calculus.marking.strong import diagnose_expression
 
 
 def diagnose(
-    f: ScalarFunction,
-    G: Any,
-    X: Any,
+    loss: Any,
+    answer: Any,
+    wrt: Any,
     *,
+    values: Any = None,
+    symbols: Sequence[Expr] = (),
     reference: Any = None,
     rng: np.random.Generator | None = None,
     terms: Mapping[str, Any] | None = None,
     sizes: Mapping[str, int | float] | None = None,
 ) -> Diagnosis:
-    """Names the mistake in G, the claimed gradient of f at X.
+    """Names the mistake in `answer`, a claimed gradient of the loss with respect to `wrt`.
+
+    With the loss as an expression of the derivation engine, or text in its notation, the mistake is looked
+    for in the lines of the derivation: `wrt` is the symbol (or its name), and the answer may be text (parsed,
+    never run), an expression, a function of the symbols by name (or of the variable alone) or an array at
+    `values`.
+
+    values     the inputs: one mapping from names to arrays, or several of them; otherwise they are drawn
+    symbols    of a loss in text, its symbols; what is in `values` need not be declared
+
+    With the loss as a NumPy or JAX function of one array, `wrt` is the point, the answer an array or a
+    function, and the diagnosis is the weaker one, from what is known of gradients in general.
 
     reference  the true gradient (array or callable); without it differences are taken entry by entry
-    terms      named arrays that sum to G: a mistake in a single one of them is then found too
+    terms      named arrays that sum to the answer: a mistake in a single one of them is then found too
     sizes      named numbers, such as {"n": 50}, by which a factor may be called
 
-    Raises ValueError for an f or X that `check_grad` refuses; a G of another shape is diagnosed, not refused.
+    What is wrong with the learner's code (it stops, returns NaN, writes into its input) is in the verdict.
+    Raises ValueError for a loss or a point that `check_grad` refuses, a loss that cannot be read or derived.
     """
-    X = as_variable(X)
     rng = np.random.default_rng(0) if rng is None else rng
+    if isinstance(loss, str | Expr):
+        f, X = read_loss(loss, wrt, symbols, values)
+        return diagnose_expression(f, answer, X, values=values, rng=rng)
+    found = _diagnose_function(loss, answer, wrt, reference, rng, terms, sizes)
+    return found._replace(verdict=_verdict(found.cause), hints=_hints(found))
+
+
+def read_loss(loss: str | Expr, wrt: Any, symbols: Sequence[Expr], values: Any) -> tuple[Expr, Expr]:
+    """The loss as an expression, and the variable's symbol. Raises ValueError where either is unknown."""
+    first: Mapping[str, Any] = values if isinstance(values, Mapping) else values[0] if values else {}
+    if isinstance(loss, str):
+        declared = {s.name: s for s in (*symbols, *([wrt] if isinstance(wrt, Expr) else []))}
+        shaped = {name: symbol(name, np.shape(value)) for name, value in first.items()}
+        loss = parse(loss, *{**shaped, **declared}.values())
+    if isinstance(wrt, Expr):
+        return loss, wrt
+    known = {s.name: s for s in loss.free}
+    if wrt not in known:
+        raise ValueError(f"wrt must be a symbol of the loss ({', '.join(sorted(known))}), got {wrt!r}.")
+    return loss, known[wrt]
+
+
+def _diagnose_function(
+    f: ScalarFunction,
+    answer: Any,
+    X: Any,
+    reference: Any,
+    rng: np.random.Generator,
+    terms: Mapping[str, Any] | None,
+    sizes: Mapping[str, int | float] | None,
+) -> Diagnosis:
+    """The diagnosis without a derivation: from the gradient as a whole."""
+    X = as_variable(X)
     value_at(f, X)
-    G = np.asarray(G(X.copy()) if callable(G) else G).astype(float)
+    G, trouble = _claimed(answer, X)
+    if trouble is not None:
+        return trouble
     if not np.isfinite(G).all():
         return Diagnosis(
             "not finite", f"{np.count_nonzero(~np.isfinite(G))} of {G.size} entries of G are NaN or inf"
@@ -78,6 +116,57 @@ def diagnose(
             " or ".join(_unique(x.cause for x in findings)), "; ".join(x.evidence for x in findings)
         )
     return _unknown(G, T)
+
+
+def _claimed(answer: Any, X: Reals) -> tuple[Reals, Diagnosis | None]:
+    """The claimed gradient as an array; what is wrong with the code that should give it."""
+    given = answer
+    if callable(answer):
+        copy = X.copy()
+        try:
+            given = answer(copy)
+        except Exception as problem:  # the learner's code may raise anything
+            return X, Diagnosis("your code stops", f"{type(problem).__name__}: {problem}")
+        if not np.array_equal(copy, X):
+            return X, Diagnosis(
+                "changes its input", "after the call X is no longer what it was: copy it first"
+            )
+    G = np.asarray(given)
+    if G.dtype.kind not in "fiub" and G.dtype.name != "bfloat16":
+        return X, Diagnosis(
+            "wrong kind", f"a gradient of a real function is an array of real numbers, got {G.dtype}"
+        )
+    return G.astype(float), None
+
+
+ERRORS = {
+    "not finite",
+    "your code stops",
+    "changes its input",
+    "wrong kind",
+    "wrong reference",
+    "non-smooth point",
+}
+
+
+def _verdict(cause: str) -> str:
+    if cause in ("correct", "unknown"):
+        return cause.replace("unknown", "not explained")
+    if cause == "off-diagonal counted twice":
+        return "convention"
+    return "error" if cause in ERRORS else "wrong"
+
+
+def _hints(found: Diagnosis) -> tuple[str, ...]:
+    """A ladder without a derivation: whether the shape is right, what kind of mistake, the mistake."""
+    if found.cause == "correct":
+        return ()
+    shape = (
+        "The shape is not the variable's."
+        if "shape" in found.cause
+        else "The shape is right; something in it is off."
+    )
+    return shape, f"It is about this: {found.cause}.", f"{found.cause}: {found.evidence}."
 
 
 def explain(case: Case) -> list[Finding]:

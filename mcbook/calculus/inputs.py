@@ -67,6 +67,11 @@ def unit_direction(rng: np.random.Generator, X: Reals) -> Reals:
     return np.asarray(V / np.linalg.norm(V))
 
 
+def norm(A: Reals) -> float:
+    """‖A‖, the square root of the sum of the squares."""
+    return float(np.linalg.norm(A))
+
+
 def inner(A: Reals, B: Reals) -> float:
     """⟨A, B⟩ = tr(AᵀB), the sum of the entrywise products."""
     return float(np.vdot(A, B))

@@ -97,11 +97,11 @@ def evaluate_all(exprs: list[Expr], values: Mapping[str, Any]) -> list[Any]:
     """The values of several expressions, all two-dimensional; what they share is computed once."""
     done: dict[Expr, Any] = {}
     for node in walk(*exprs):
-        done[node] = _value(node, [done[a] for a in node.args], values)
+        done[node] = node_value(node, [done[a] for a in node.args], values)
     return [done[e] for e in exprs]
 
 
-def _value(node: Expr, args: list[Any], values: Mapping[str, Any]) -> Any:
+def node_value(node: Expr, args: list[Any], values: Mapping[str, Any]) -> Any:
     match node.op:
         case "symbol":
             return symbol_value(node, values)

@@ -1,0 +1,168 @@
+"""The checker that answers back, judged on answers that somebody else wrote, and on nonsense.
+
+python -m benchmarks.diagnose                    all of it, into results/diagnose.json
+python -m benchmarks.diagnose --only answers     one of answers, random, variants, time
+
+answers   the wrong answers of tests/answers, both halves: recall, precision, which class was called what.
+          `dev` was read while the slips were written, `held_out` was not: measured when they were done
+random    a thousand wrong gradients that no mistake explains: random expressions of the right shape, and
+          right gradients with noise added, multiplied in, or turned.  Any explanation is a false one
+variants  right answers in other forms: how many are rejected
+time      seconds to diagnose each wrong answer, derivation and slips included (cold), or known (warm)
+
+A double counts under "double". How an answer is judged is fixed in tests/answerset.py. NumPy only.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import machine, record, spread, versions
+from mcbook.calculus import diagnose
+from mcbook.calculus.engine.derive import derive
+from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.marking.strong import prepared
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from answerset import HALVES, Problem, Wrong, judge, load  # type: ignore[import-not-found]
+from randomexpressions import Generator  # type: ignore[import-not-found]
+
+DRAWS = 3
+
+
+def verdict(problem: Problem, answer: Any) -> Any:
+    """The diagnosis of an answer, text or array, at the problem's own draws."""
+    values = [problem.values(seed) for seed in range(DRAWS)]
+    return diagnose(problem.entry.f, answer, problem.entry.declared[problem.entry.wrt], values=values)
+
+
+def handed_in(problem: Problem, wrong: Wrong) -> Any:
+    """A text, but for what is an array in single precision."""
+    return problem.as_given(wrong, problem.values(0)) if wrong.given else wrong.text
+
+
+def named(classes: tuple[str, ...]) -> str:
+    return "double" if len(classes) > 1 else classes[0] if classes else "not explained"
+
+
+def bench_half(half: str) -> dict[str, Any]:
+    """The edges of the judgement, and for each class of answers how often it was called what."""
+    explained: Counter[str] = Counter()  # edges of what was given a name
+    found: dict[str, Counter[str]] = {}
+    called: dict[str, Counter[str]] = {}
+    for problem in load(half):
+        for wrong in problem.wrong:
+            classes = verdict(problem, handed_in(problem, wrong)).classes
+            edge = judge(wrong, classes)
+            explained[edge] += bool(classes)
+            found.setdefault(wrong.label, Counter())[edge] += 1
+            called.setdefault(wrong.label, Counter())[named(classes)] += 1
+    edges = sum(found.values(), Counter())
+    named_ones = edges - found["unexplained"]  # answers with a mistake that has a name
+    return {
+        "wrong_answers": edges.total(),
+        **edges,
+        "recall": named_ones["right"] / (named_ones["right"] + named_ones["missed"] + named_ones["false"]),
+        "precision": explained["right"] / (explained["right"] + explained["false"]),
+        "nonsense": dict(found["unexplained"]),
+        "classes": {label: dict(counter) for label, counter in found.items()},
+        "called": {label: dict(counter) for label, counter in called.items()},
+    }
+
+
+def bench_answers() -> dict[str, Any]:
+    return {half.replace("-", "_"): bench_half(half) for half in HALVES}
+
+
+def bench_random(count: int = 1000) -> dict[str, Any]:
+    """False explanations of wrong gradients that are nobody's mistake."""
+    half = count // 2
+    false = [words for seed in range(half) if (words := _random_expression(seed))]
+    problems = load("dev")
+    for seed in range(count - half):
+        if words := _noise(problems[seed % len(problems)], np.random.default_rng([1, seed])):
+            false.append(words)
+    return {"wrong_gradients": count, "false_explanations": len(false), "examples": false[:10]}
+
+
+def _random_expression(seed: int) -> str:
+    """A random function, and a random expression of the shape of one of its symbols for an answer."""
+    generator = Generator(np.random.default_rng([2, seed]))
+    f = generator.expression(2)
+    X = sorted(f.free, key=lambda s: s.name)[int(generator.rng.integers(len(f.free)))]
+    G = derive(f, X).gradient
+    while True:
+        answer = generator.matrix(X.shape, 2)
+        truth, given = evaluate_all([G, answer], generator.values)
+        if np.linalg.norm(truth - given) > 1e-6 * (np.linalg.norm(truth) + np.linalg.norm(given)):
+            break
+    found = diagnose(f, answer, X, values=[_another(generator, seed, k) for k in range(DRAWS)])
+    return f"{f!r}, {X.name}: {answer!r} called {found.cause}" if found.classes else ""
+
+
+def _another(generator: Any, seed: int, k: int) -> dict[str, Any]:
+    """The generator's values, and for k > 0 others of the same structure."""
+    rng = np.random.default_rng([3, seed, k])
+    return {name: A * rng.uniform(0.6, 1.4) if k else A for name, A in generator.values.items()}
+
+
+def _noise(problem: Problem, rng: np.random.Generator) -> str:
+    """The right gradient disturbed: by a matrix added, by numbers entry by entry, by a rotation."""
+    derivation, X = problem.entry.derive(), problem.entry.declared[problem.entry.wrt]
+    rows = X.shape[0]
+    E, R = rng.standard_normal(X.shape), np.linalg.qr(rng.standard_normal((rows, rows)))[0]
+    way = int(rng.integers(3)) if rows > 1 else 0
+    size = np.linalg.norm(derivation(problem.values(0)))
+
+    def answer(**values: Any) -> Any:
+        G = np.reshape(derivation(values), X.shape)
+        wrong = (G + size * E, G * E, R @ G)[way]
+        return np.reshape(wrong, X.data.shape)
+
+    found = verdict(problem, answer)
+    return f"{problem.name}, way {way}: {found.cause}" if found.classes else ""
+
+
+def bench_variants() -> dict[str, Any]:
+    """Right answers that were rejected, of both halves."""
+    answers = [(problem, text) for problem in load() for text in problem.right]
+    rejected = sum(verdict(problem, text).verdict != "correct" for problem, text in answers)
+    return {"right_answers": len(answers), "rejected": rejected}
+
+
+def bench_time() -> dict[str, Any]:
+    """Seconds for each wrong answer of `dev`."""
+    cold: list[float] = []
+    warm: list[float] = []
+    for problem in load("dev"):
+        for wrong in problem.wrong:
+            given = handed_in(problem, wrong)
+            prepared.cache_clear()
+            for seconds in (cold, warm):
+                start = time.perf_counter()
+                verdict(problem, given)
+                seconds.append(time.perf_counter() - start)
+    return {"cold_seconds": spread(cold), "warm_seconds": spread(warm)}
+
+
+SECTIONS = {"answers": bench_answers, "random": bench_random, "variants": bench_variants, "time": bench_time}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=SECTIONS)
+    chosen = parser.parse_args().only
+    for section in [chosen] if chosen else SECTIONS:
+        record("diagnose", section, SECTIONS[section]())
+    record("diagnose", "setup", {"machine": machine(), "versions": versions("numpy")})
+
+
+if __name__ == "__main__":
+    main()

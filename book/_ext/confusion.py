@@ -1,0 +1,115 @@
+"""The directive `{confusion}`: which class of wrong answers the checker calls what, from the benchmark's result.
+
+    ```{confusion} held_out
+    ```
+
+The numbers are those of benchmarks/results/diagnose.json; a missing file or half is an error of the build.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+RESULTS = "benchmarks/results/diagnose.json"
+LAST = ("double", "not explained")
+
+
+class Confusion(SphinxDirective):
+    """A sentence of figures and the table of one half of the answers."""
+
+    required_arguments = 1
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.config.confusion_results or Path(self.env.srcdir, RESULTS))
+        self.env.note_dependency(str(path))
+        half = self.arguments[0]
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            result = document["answers"][half]
+        except (OSError, KeyError) as problem:
+            raise ExtensionError(
+                f"no figures for {half!r} in {path}; run python -m benchmarks.diagnose --only answers."
+            ) from problem
+        return [nodes.paragraph("", summary(result)), _wrapped(table(result), half)]
+
+
+def summary(result: dict[str, Any]) -> str:
+    """Recall and precision in a sentence."""
+    counts = {
+        edge: result.get(edge, 0) for edge in ("right", "false", "missed", "passed")
+    }
+    return (
+        f"{result['wrong_answers']} wrong answers: {counts['right']} judged rightly, "
+        f"{counts['false']} given a wrong name, {counts['missed']} not explained though they should have "
+        f"been, {counts['passed']} not explained where that is as good. "
+        f"Recall {result['recall']:.1%}, precision {result['precision']:.1%}."
+    )
+
+
+def columns_of(called: dict[str, dict[str, int]]) -> list[str]:
+    """What answers were called: the classes in the order of the rows, then doubles and what has no name."""
+    names = {name for row in called.values() for name in row}
+    plain = sorted(names - set(LAST))
+    return plain + [name for name in LAST if name in names]
+
+
+def table(result: dict[str, Any]) -> nodes.table:
+    """One row for each class of answers, one column for each name; the diagonal in bold."""
+    called = result["called"]
+    names = columns_of(called)
+    labels = [name for name in names if name in called]
+    labels += sorted(set(called) - set(names))
+    grid = nodes.table("", classes=["confusion"])
+    group = nodes.tgroup("", cols=len(names) + 1)
+    group += [nodes.colspec("", colwidth=w) for w in (3, *([1] * len(names)))]
+    group += nodes.thead("", _row(["the answer is", *names]))
+    group += nodes.tbody(
+        "", *[_counts(label, called[label], names) for label in labels]
+    )
+    grid += group
+    return grid
+
+
+def _counts(label: str, row: dict[str, int], names: list[str]) -> nodes.row:
+    own = "not explained" if label == "unexplained" else label
+    cells: list[nodes.Node] = [nodes.strong("", label)]
+    for name in names:
+        number = str(row.get(name, "")) or "·"
+        cells.append(
+            nodes.strong("", number) if name == own else nodes.Text(number)
+        )
+    return _row(cells)
+
+
+def _row(cells: list[Any]) -> nodes.row:
+    inline = [nodes.Text(c) if isinstance(c, str) else c for c in cells]
+    return nodes.row(
+        "", *[nodes.entry("", nodes.paragraph("", "", c)) for c in inline]
+    )
+
+
+def _wrapped(grid: nodes.table, half: str) -> nodes.container:
+    """The table in a region that takes the focus and scrolls: it is wider than a phone."""
+    opening = (
+        '<div class="confusion-scroll" style="overflow-x:auto" role="region" tabindex="0" '
+        f'aria-label="Confusion table, {half}">'
+    )
+    wrapper = nodes.container("", classes=["confusion-wrap"])
+    wrapper += [
+        nodes.raw("", opening, format="html"),
+        grid,
+        nodes.raw("", "</div>", format="html"),
+    ]
+    return wrapper
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("confusion_results", None, "env", types=[str])
+    app.add_directive("confusion", Confusion)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,50 @@
+"""Slips in the function itself: a sign or a term of a sum misread, then derived rightly from there."""
+
+from collections.abc import Iterator
+
+from mcbook.calculus.engine.algebra import add, power, times
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.rebuild import substitute
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.marking.graph import Graph
+from mcbook.calculus.marking.places import STAR_FOR_AT, other_product
+from mcbook.calculus.marking.slips import Slip
+
+Reading = tuple[str, float, str, Expr]  # class, cost, in words, what is read
+
+
+def misread(node: Expr, X: Expr) -> Iterator[Reading]:
+    """How a node of the function is misread."""
+    for term in node.args if node.op == "add" else ():
+        signs = (times(-1, a) if a is term else a for a in node.args)
+        yield "sign", 1.2, f"the sign of {text(term)} in {text(node)}", add(*signs)
+        if X not in node.free and node.shape[0] == node.shape[1]:
+            rest = (a for a in node.args if a is not term)
+            yield "penalty", 1.15, f"{text(term)} left out of {text(node)}", add(*rest)
+    if node.op == "inverse":
+        yield "hadamard", 1.15, f"1/A entry by entry for {text(node)}", power(node.args[0], -1)
+    for exchanged in other_product(node):
+        yield "hadamard", 1.15, f"{STAR_FOR_AT} in {text(node)}", exchanged
+
+
+def misread_slips(graph: Graph) -> Iterator[Slip]:
+    """One slip for each misreading, wherever what the rules hand on contains the node."""
+    nodes = [node for node in walk(graph.derivation.f) if not node.is_scalar]
+    for node in nodes:
+        for label, cost, what, read in misread(node, graph.X):
+            if read.shape != node.shape:
+                continue
+            changes = tuple(_changed(graph, node, read))
+            if changes:
+                yield Slip(label, cost, f"{what}, wherever it is used", changes)
+
+
+def _changed(graph: Graph, node: Expr, read: Expr) -> Iterator[tuple[int, Expr]]:
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0 and e.E.op != "let":
+            try:
+                wrong = substitute(e.right, {node: read})
+            except ValueError:
+                continue
+            if wrong is not e.right and wrong.shape == e.right.shape:
+                yield n, wrong

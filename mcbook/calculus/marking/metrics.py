@@ -1,0 +1,93 @@
+"""Right gradients in another metric: the natural and the relative gradient, the Newton step.
+
+With the inner product ⟨A, P⁻¹B⟩ on the steps the gradient is P G: no mistake of calculus, but not the
+gradient that was asked for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from mcbook.calculus.engine.algebra import is_symmetric
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.inputs import Reals, norm
+from mcbook.calculus.marking.graph import Graph
+from mcbook.calculus.marking.linear import Draw
+from mcbook.calculus.marking.search import near
+
+MULTIPLES = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
+Metric = tuple[str, Callable[[Draw, Reals], Reals]]
+
+
+def metrics(graph: Graph) -> Iterator[Metric]:
+    """P G, G P and P G P for what the function offers as P: products of X with itself, symmetric matrices."""
+    X = graph.X
+    rows, columns = X.shape
+    name = text(X)
+    if X.data.structure:
+        yield f"{name} G {name}ᵀ", lambda d, G: d.value(X) @ G @ d.value(X).T
+        return
+    if columns > 1:
+        yield f"{name} {name}ᵀ G", lambda d, G: d.value(X) @ d.value(X).T @ G
+        yield f"G {name}ᵀ {name}", lambda d, G: G @ d.value(X).T @ d.value(X)
+        yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
+    if rows == columns > 1:
+        yield f"G {name}ᵀ", lambda d, G: G @ d.value(X).T
+        yield f"{name}ᵀ G", lambda d, G: d.value(X).T @ G
+        yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
+    for P in walk(graph.derivation.f) if columns == 1 and rows > 1 else ():
+        if (
+            P.shape == (rows, rows)
+            and P.op in ("symbol", "let", "add")
+            and X not in P.free
+            and is_symmetric(P)
+        ):
+            yield from _by(P)
+
+
+def _by(P: Expr) -> Iterator[Metric]:
+    yield f"{text(P)} G", lambda d, G: d.value(P) @ G
+    yield f"({text(P)})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
+
+
+def other_metric(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> str:
+    """P G in words, where the answer is that (or a simple multiple of it) at every draw; "" otherwise."""
+    if answers[0].shape != graph.X.shape:
+        return ""
+    for words, metric in metrics(graph):
+        found = [metric(d, G) for d, G in zip(draws, truths, strict=True)]
+        for c in MULTIPLES if graph.X.shape[1] > 1 else (1.0, -1.0):
+            if near(c * found[0], answers[0]) and all(map(near, [c * F for F in found], answers)):
+                return words
+    return ""
+
+
+def newton_step(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> str:
+    """H⁻¹ G in words, where H times the answer is ±G, by a difference quotient of the gradient along it."""
+    if answers[0].shape != graph.X.shape or graph.X.data.structure:
+        return ""
+    if any(norm(A) == 0 for A in answers):
+        return ""
+    for d, G, A in zip(draws, truths, answers, strict=True):
+        HA = _hessian_along(graph, d, A)
+        size = 1e-6 * norm(G)
+        if min(norm(HA - G), norm(HA + G)) > size:
+            return ""
+    return "H⁻¹ G, with H the second derivative"
+
+
+def _hessian_along(graph: Graph, draw: Draw, A: Reals) -> Reals:
+    """The derivative of the gradient along A, by central differences of fourth order."""
+    D, name = graph.derivation, graph.X.name
+    shape = graph.X.data.shape
+    X, V = np.asarray(draw.values[name], dtype=float), A.reshape(shape) / norm(A)
+    h = 1e-3
+    at = lambda t: np.reshape(D({**draw.values, name: X + t * V}), graph.X.shape)  # noqa: E731
+    with np.errstate(all="ignore"):
+        slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+    return np.asarray(slope * norm(A))

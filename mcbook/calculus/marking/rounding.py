@@ -1,0 +1,90 @@
+"""Right gradients, wrong checks: single precision, differences, a softened kink, a constant against zero."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.leaves import number
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.rebuild import substitute
+from mcbook.calculus.inputs import Reals, norm
+from mcbook.calculus.marking.linear import Draw
+
+SMALL = ("eps", "epsilon", "delta")  # names of constants that stand for nothing but "not zero"
+
+
+def gap(A: Reals, G: Reals) -> float:
+    return norm(A - G) / max(norm(G), 1e-300)
+
+
+def wrong_check(
+    f: Expr,
+    gradient: Expr,
+    draws: Sequence[Draw],
+    truths: Sequence[Reals],
+    answers: Sequence[Reals],
+    answer: Expr | None,
+) -> str:
+    """In words, what blurs an answer that is the gradient otherwise; "" where it is not."""
+    if answers[0].shape != truths[0].shape:
+        return ""
+    gaps = [gap(A, G) for A, G in zip(answers, truths, strict=True)]
+    if max(gaps) <= 1e-4:
+        single = all(np.array_equal(A, A.astype(np.float32)) for A in answers)
+        how = (
+            "every entry is a single-precision number"
+            if single
+            else "as a difference quotient, or rounding, has it"
+        )
+        return f"right to {max(gaps):.0e} and no further: {how}"
+    if answer is not None and (words := _limit(answer, f, draws, truths, gaps)):
+        return words
+    return _small_constant(gradient, draws, answers)
+
+
+def _limit(
+    answer: Expr, f: Expr, draws: Sequence[Draw], truths: Sequence[Reals], gaps: Sequence[float]
+) -> str:
+    """Whether a constant of the answer, which the function does not have, makes it right in the limit."""
+    own = {node.data for node in walk(f) if node.op == "number"}
+    for node in walk(answer):
+        if node.op != "number" or node.data in own or node.data in (0, 1, -1, 2, -2):
+            continue
+        c = Fraction(node.data)
+        for sharper in (c / 1000, c * 1000):
+            new = _with(answer, node, c, sharper)
+            if new is None or new.shape != answer.shape:
+                continue
+            with np.errstate(all="ignore"):
+                values = [evaluate_all([new], d.values)[0] for d in draws]
+            if all(gap(A, G) <= min(g / 30, 1e-3) for A, G, g in zip(values, truths, gaps, strict=True)):
+                limit = "goes to 0" if sharper < c else "grows"
+                return f"right in the limit where the constant {float(c):g} {limit}"
+    return ""
+
+
+def _with(answer: Expr, node: Expr, c: Fraction, sharper: Fraction) -> Expr | None:
+    """The answer with a constant, and its reciprocal where that stands there, replaced."""
+    swaps = {node: number(sharper)}
+    for other in walk(answer):
+        if other.op == "number" and abs(other.data * c) == 1 and other is not node:
+            swaps[other] = number((1 if other.data * c > 0 else -1) / sharper)
+        if other.op == "number" and abs(other.data * c) == Fraction(1, 2) and other is not node:
+            swaps[other] = number(Fraction(other.data) * c / sharper)
+    try:
+        return substitute(answer, swaps)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _small_constant(gradient: Expr, draws: Sequence[Draw], answers: Sequence[Reals]) -> str:
+    """Whether the answer is the gradient with the function's own ε put to zero."""
+    for s in gradient.free:
+        if s.name in SMALL and s.is_scalar:
+            with np.errstate(all="ignore"):
+                values = [evaluate_all([gradient], {**d.values, s.name: 1e-280})[0] for d in draws]
+            if all(np.isfinite(v).all() and gap(A, v) <= 1e-8 for A, v in zip(answers, values, strict=True)):
+                return f"{s.name} put to zero in the gradient and not in the function"
+    return ""

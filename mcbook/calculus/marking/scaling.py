@@ -1,0 +1,124 @@
+"""Slips that only scale or cut: signs, factors, 1/n, a term or a path that is forgotten."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from mcbook.calculus.engine.algebra import number, times
+from mcbook.calculus.engine.nodes import Expr, walk
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.marking.graph import Edge, Graph
+from mcbook.calculus.marking.slips import Slip, bare
+from mcbook.calculus.marking.steps import time_of
+
+COUNTS = {"n", "N", "m", "B", "batch", "T"}  # names under which a number of samples goes
+PRODUCTS = {"matmul", "hadamard", "inner", "times", "solve", "kron", "sqdist"}
+BOOKKEEPING = {"add", "times", "let"}
+
+
+def counts(graph: Graph) -> list[Expr]:
+    """The numbers by which a sum may be averaged: n by its name, and the number of rows of the data."""
+    f, X = graph.derivation.f, graph.X
+    symbols = [s for s in f.free if s is not X]
+    sizes = {*X.shape, 1, 2}
+    named = [s for s in symbols if s.is_scalar and s.name in COUNTS]
+    tall = {s.shape[0] for s in symbols if s.shape[0] != s.shape[1] and min(s.shape) > 1}
+    long = {s.shape[0] for s in symbols if s.is_column and not s.is_scalar}
+    return named + [number(n) for n in sorted((tall or long) - sizes)]
+
+
+def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
+    """A sign, a 2, a ½, a mean where none belongs, at all that leaves a node or enters an argument."""
+    where = f"of {text(e.E)}" if e.k < 0 else f"of d({text(e.target)}) in {text(e.E)}"
+    cost = (
+        1.1 if e.k >= 0 and e.E.op in PRODUCTS else 1.0
+    )  # of one half of a product: it may cancel the other
+    yield Slip("sign", cost, f"the sign {where}", ((n, -1.0),))
+    for c in (2.0, 0.5, 4.0, 0.25):
+        yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
+    for m in averaged:
+        yield Slip("mean", 1.05, f"divided by {text(m)}: the mean {where}", ((n, times(m**-1, e.right)),))
+        yield Slip("mean", 1.1, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
+
+
+def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
+    """A number or a scalar that stands before the moving part, and is lost, doubled or inverted."""
+    if e.E.op != "times" or e.k < 0:
+        return
+    for s in e.E.args[:-1] if e.k == len(e.E.args) - 1 else ():
+        if s.op == "number" and abs(s.data) == 1:
+            continue
+        s = number(abs(s.data)) if s.op == "number" else s
+        base = s.args[0] if s.op == "power" else s
+        mean = (s.op == "power" and base.name in COUNTS) or _one_over_size(s, e.target)
+        label = "mean" if mean else "factor"
+        what = f"{text(s)} before {text(e.target)}"
+        yield Slip(label, 1.0, f"{what} forgotten", ((n, times(s**-1, e.right)),))
+        yield Slip(label, 1.1, f"{what} taken twice", ((n, times(s, e.right)),))
+        if s.op == "power" and s.data not in (1, -1) and base.op != "number":
+            for k in (1, -1):
+                what = f"{text(base)} once too {'often' if k == 1 else 'rarely'} before {text(e.target)}"
+                yield Slip("factor", 1.2, what, ((n, times(base ** (k if s.data > 0 else -k), e.right)),))
+
+
+def _one_over_size(s: Expr, E: Expr) -> bool:
+    """Whether the number is 1 over the rows, or over the entries, of something that is summed in E."""
+    if s.op != "number" or Fraction(s.data).numerator not in (1, 2):
+        return False
+    n = 1 / Fraction(s.data)
+    shapes = {
+        a.shape for node in walk(E) if node.op in ("sum", "sqnorm", "inner", "matmul") for a in node.args
+    }
+    return n > 4 and any(k in (n, n / 2, 2 * n) for rows, columns in shapes for k in (rows, rows * columns))
+
+
+def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], timed: bool) -> Iterator[Slip]:
+    """A term, or a place of the variable, whose differential is forgotten; `edges` are all those of E."""
+    if len(edges) < 2 or e.k < 0:
+        return
+    what = f"d({text(e.target)}) in {text(e.E)}"
+    label = _kind_of_path(e, top, timed)
+    cost = 0.95 if label == "one-sided" else 1.0
+    yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
+    if e.E.op in PRODUCTS and len(edges) == 2:
+        (other,) = [m for m, _ in edges if m != n]
+        kept = f"{what} counted twice for both places of the variable"
+        yield Slip("one-sided", 1.2, kept, ((n, 2.0), (other, 0.0)))
+    if e.E.op in PRODUCTS and len(edges) > 2:
+        alone = f"only {what} taken, of its {len(edges)} places"
+        yield Slip("one-sided", 0.95, alone, tuple((m, 0.0) for m, _ in edges if m != n))
+
+
+def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
+    """The class of a forgotten path: time, a whole term, a normaliser, a denominator, one of two places."""
+    target = bare(e.target.args[0] if e.target.op == "transpose" else e.target)
+    if timed and (e.E not in top or is_recurrent(target)):
+        return "time"
+    if e.E in top:
+        return "softmax" if _first_operation(target).op == "logsumexp" else "penalty"
+    return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
+
+
+def _first_operation(E: Expr) -> Expr:
+    """The first operation below E that is no bookkeeping and no sum."""
+    E = bare(E)
+    while E.op in ("times", "sum", "let", "transpose"):
+        E = bare(E.args[-1])
+    return E
+
+
+def is_recurrent(E: Expr) -> bool:
+    """Whether E is made in steps: has an intermediate that is named by its number, as h_2."""
+    return any(node.op == "let" and time_of(node.name) is not None for node in walk(E))
+
+
+def top_sums(f: Expr) -> set[Expr]:
+    """The sums whose terms are the terms of the function: reached from f by bookkeeping alone."""
+    found: set[Expr] = set()
+    stack = [f]
+    while stack:
+        E = stack.pop()
+        if E.op == "add":
+            found.add(E)
+        if E.op in BOOKKEEPING:
+            stack += [a for a in E.args if a.is_scalar]
+    return found

@@ -1,0 +1,231 @@
+"""The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mcbook.calculus.engine.derive import Derivation, derive
+from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.inputs import Reals, norm
+from mcbook.calculus.marking.draws import points, project
+from mcbook.calculus.marking.given import Given, read
+from mcbook.calculus.marking.graph import Edge, Graph, graph_of
+from mcbook.calculus.marking.linear import Draw
+from mcbook.calculus.marking.metrics import newton_step, other_metric
+from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
+from mcbook.calculus.marking.rounding import wrong_check
+from mcbook.calculus.marking.search import Explanation, Search, near
+from mcbook.calculus.marking.shapes import explain_shape
+from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.whole import all_slips
+
+SHAPE = "The shape is right; something in it is off."
+NATURAL = 1.05  # what "another metric" costs beside the slips
+
+
+@lru_cache(maxsize=64)
+def prepared(f: Expr, X: Expr) -> tuple[Derivation, Graph, tuple[Slip, ...]]:
+    """What does not depend on the answer."""
+    graph = graph_of(derive(f, X))
+    return graph.derivation, graph, tuple(all_slips(graph))
+
+
+def diagnose_expression(f: Expr, answer: Any, X: Expr, *, values: Any = None, rng: Any = None) -> Diagnosis:
+    """The verdict on an answer: text, an expression, a function, or an array (at `values`)."""
+    rng = np.random.default_rng(0) if rng is None else rng
+    derivation, graph, slips = prepared(f, X)
+    draws = [Draw(v) for v in points(f, derivation.gradient, values, rng)]
+    is_array = not isinstance(answer, str | Expr) and not callable(answer)
+    if is_array and values is None:
+        names = ", ".join(sorted(s.name for s in f.free))
+        raise ValueError(f"an array is a gradient at one point; pass values={{…}} with {names}.")
+    if is_array:
+        draws = draws[:1]
+    given = read(answer, f, X, draws)
+    if given.cause:
+        return Diagnosis(
+            given.cause, given.evidence, "error", hints=(given.cause, given.evidence, given.evidence)
+        )
+    note = (
+        "an array at one point: a mistake that only fits there cannot be told from one that always does"
+        if is_array
+        else ""
+    )
+    truths = [evaluate_all([derivation.gradient], draw.values)[0] for draw in draws]
+    return marked(graph, slips, draws, truths, given)._replace(note=note)
+
+
+def marked(
+    graph: Graph, slips: Sequence[Slip], draws: Sequence[Draw], truths: Sequence[Reals], given: Given
+) -> Diagnosis:
+    """The verdict on the answer's values at the draws."""
+    answers, right = given.values, given.values[0].shape == truths[0].shape
+    if right and all(map(near, answers, truths)):
+        return Diagnosis(
+            "correct", f"it is the gradient, at {len(draws)} point{'s' * (len(draws) > 1)}", "correct"
+        )
+    if all(norm(G) == 0 for G in truths):
+        return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
+    search = Search(graph, draws, slips)
+    if not right:
+        found = explain_shape(search, answers)
+        return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
+    if not any(A.any() for A in answers):
+        return _not_explained(graph, draws, truths, answers)
+    for verdict in _hypotheses(search, truths, given):
+        return verdict
+    return _not_explained(graph, draws, truths, answers)
+
+
+def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterator[Diagnosis]:
+    """The verdicts that fit, in the order in which they are believed."""
+    graph, draws, answers = search.graph, search.draws, given.values
+    single = search.explain(answers, 0, 1)
+    if whole := _of_the_whole(answers, truths):
+        same = [x for x in single if x.labels == {whole[0]}]
+        rest = [x for x in single if x not in same]
+        yield _explained(search, [*same, *rest], answers, truths) if same else _plain(*whole)
+    metric = other_metric(graph, draws, truths, answers)
+    if metric and (not single or single[0].cost > NATURAL):
+        yield _plain("natural", f"the answer is {metric}, the gradient G in another metric", "another metric")
+    if single:
+        yield _explained(search, single, answers, truths)
+    if _projects_to(graph, answers, truths):
+        structure = graph.X.data.structure
+        yield _plain(
+            "symmetric",
+            f"the gradient of a free matrix: {text(graph.X)} is {structure}, and so is its gradient",
+        )
+    found = search.explain(answers, 1, 3)
+    if found:
+        yield _explained(search, found, answers, truths)
+    if words := wrong_check(
+        graph.derivation.f, graph.derivation.gradient, draws, truths, answers, given.expression
+    ):
+        yield _plain("check", words)
+    if words := newton_step(graph, draws, truths, answers):
+        yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
+    found = search.explain(answers, 3, None)
+    if found:
+        yield _explained(search, found, answers, truths)
+    if c := _multiple(answers, truths):
+        yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+
+
+def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
+    """The class and in words, where the answer is −G or a simple number times G."""
+    c = round(_multiple(answers, truths), 8)
+    if c == -1.0:
+        return "sign", "the sign of the whole: the answer is −G"
+    if c in (2.0, 0.5, 4.0, 0.25):
+        return "factor", f"the answer is {c:g} times the gradient"
+    return None
+
+
+def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]) -> bool:
+    """Whether the answer differs from the gradient only by what the structure of X cuts off."""
+    structure = graph.X.data.structure
+    return structure != "" and all(
+        near(project(A, structure), G) for A, G in zip(answers, truths, strict=True)
+    )
+
+
+def _multiple(answers: Sequence[Reals], truths: Sequence[Reals]) -> float:
+    """The one number c with answer = c G at every draw, at a single draw a simple one; 0 for none."""
+    numbers = [float(np.vdot(A, G) / np.vdot(G, G)) for A, G in zip(answers, truths, strict=True)]
+    c = numbers[0]
+    simple = abs(c - Fraction(c).limit_denominator(24)) <= 1e-8 * abs(c) and answers[0].size > 1
+    same = float(np.ptp(numbers)) <= 1e-8 * abs(c) and (len(numbers) > 1 or simple)
+    return c if same and all(near(c * G, A) for A, G in zip(answers, truths, strict=True)) else 0.0
+
+
+def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
+    return Diagnosis(words, MISTAKES[label], verdict, (label,), hints=ladder(verdict, words, "", "", True))
+
+
+def _explained(
+    search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
+) -> Diagnosis:
+    best, graph = found[0], search.graph
+    what = " and ".join(slip.what for slip in best.slips)
+    line, term, where = located(graph, best.slips)
+    verdict = "convention" if best.labels == {"convention"} else "wrong"
+    times = f"{len(answers)} points" if len(answers) > 1 else "the point given"
+    evidence = f"with that the derivation gives your answer, to 1e-8 at {times}"
+    if best.habit:
+        evidence += f", if one also writes, rightly here, with {best.habit.what}"
+    if rival := _rival(found):
+        either = f"either {what}, or {' and '.join(slip.what for slip in rival.slips)}"
+        return Diagnosis(
+            either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
+        )
+    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in found[1:6]))
+    hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
+    return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+
+
+def _rival(found: Sequence[Explanation]) -> Explanation | None:
+    """Two slips of other classes, no more surprising than the best two: then neither pair is believed."""
+    best = found[0]
+    close = [x for x in found[1:] if x.cost <= best.cost + 1e-9 and x.labels != best.labels]
+    return close[0] if close and len(best.slips) > 1 else None
+
+
+def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:
+    """The line of the derivation at which the first slip was made, its term, and both in words."""
+    for slip in slips:
+        for n, _ in slip.changes:
+            edge = graph.edges[n]
+            if edge.k == -2:
+                last = len(graph.derivation.lines) - 1
+                return last, f"with d{text(graph.X)}", f"line {last}, {graph.derivation.lines[last].rule}"
+            if found := _line_of(graph.derivation, edge):
+                return found
+    return None, "", ""
+
+
+def _line_of(derivation: Derivation, edge: Edge) -> tuple[int, str, str] | None:
+    E = edge.E if edge.k >= 0 or edge.E is not derivation.X else None
+    for k, line in enumerate(derivation.lines):
+        for step in line.steps:
+            opened = step.E.args[0] if step.E.op == "let" else step.E
+            if E is not None and (opened is E or step.E is E):
+                target = edge.target.args[0] if edge.target.op == "transpose" else edge.target
+                terms = [t for t in step.terms if t.E is target] or list(step.terms)
+                words = f"⟨{text(terms[0].C)}, d({text(terms[0].E)})⟩" if terms else f"d({text(E)})"
+                return k, words, f"line {k}, {line.rule or 'linearity'}"
+    last = len(derivation.lines) - 1
+    return (last, f"with d{text(derivation.X)}", f"line {last}") if E is None else None
+
+
+def _wrong_shape(graph: Graph, given: Given) -> Diagnosis:
+    shape, got = graph.X.data.shape or "a number", given.shape or "a number"
+    words = f"a gradient has the shape of its variable, {shape}; the answer is {got}"
+    return Diagnosis(
+        "not explained", words, "not explained", hints=("The shape is not the variable's.", words, words)
+    )
+
+
+def _not_explained(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> Diagnosis:
+    """No name for the mistake: the entry, as simple a direction as there is, along which it is worst."""
+    G, A = truths[0], answers[0]
+    gaps = np.abs(A - G)
+    bad = np.argwhere(gaps > 1e-7 * np.abs(G).max())
+    i, j = (int(k) for k in (bad[np.argmax([gaps[tuple(b)] for b in bad])] if len(bad) else (0, 0)))
+    entry = f"[{i}, {j}]" if G.shape[1] > 1 else f"[{i}]" if G.shape[0] > 1 else ""
+    rate = f"f changes at the rate {G[i, j]:.6g}, your answer says {A[i, j]:.6g}"
+    words = f"along the single entry {text(graph.X)}{entry} {rate}"
+    where = f"{len(bad)} of {G.size} entries are wrong"
+    return Diagnosis(
+        "not explained",
+        words,
+        "not explained",
+        hints=("The shape is right; something in it is off.", where, words),
+    )

@@ -1,0 +1,129 @@
+"""Slips with the finished gradient: its layout, the structure of its variable, and groups of equal slips."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from mcbook.calculus.engine.algebra import add, hadamard, identity, times, transpose
+from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
+from mcbook.calculus.marking.everywhere import misread_slips
+from mcbook.calculus.marking.graph import Edge, Graph
+from mcbook.calculus.marking.normalisers import normaliser_slips
+from mcbook.calculus.marking.patterns import pattern_slips
+from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
+from mcbook.calculus.marking.scaling import (
+    counts,
+    is_recurrent,
+    lost_factor_slips,
+    path_slips,
+    scale_slips,
+    top_sums,
+)
+from mcbook.calculus.marking.slips import Slip, rule_slips
+from mcbook.calculus.marking.steps import time_of
+
+
+def mirrored(G: Expr) -> Expr:
+    """G + Gᵀ − diag G, the derivative by each free entry of a symmetric matrix."""
+    return add(G, transpose(G), times(-1, diag(diagonal(G))))
+
+
+def layout_slips(n: int, e: Edge) -> Iterator[Slip]:
+    """What leaves a square node, or arrives at a square argument, turned round."""
+    if e.k == -2 or e.end == e.start or e.target.shape[0] != e.target.shape[1] or e.target.is_scalar:
+        return
+    wrong = transpose(e.right)
+    if wrong is e.right or (e.k == -1 and e.E.data is None and e.E.op != "symbol"):
+        return
+    label = "rule" if e.k >= 0 and e.E.op in ("logdet", "det") else "layout"
+    what = (
+        "Gᵀ for G, as in numerator layout" if e.E.op == "symbol" else f"what goes to {e.target!r} transposed"
+    )
+    yield Slip(label, 1.05 if e.E.op == "symbol" else 1.1, what, ((n, wrong),))
+
+
+def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
+    """The structure of X forgotten, or put on a variable that has none."""
+    C, structure = e.C, e.E.data.structure if e.E.op == "symbol" else ""
+    if e.k == -2:
+        if structure == "symmetric":
+            yield Slip(
+                "convention",
+                1.0,
+                "the derivative by each free entry, G + Gᵀ − diag G",
+                ((n, mirrored(sym(C))),),
+            )
+            yield Slip("symmetric", 1.05, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
+            yield Slip("symmetric", 1.2, "only the lower triangle", ((n, lower(C)),))
+            yield Slip(
+                "symmetric",
+                1.2,
+                "G + Gᵀ − diag G of the free gradient, halved",
+                ((n, lower(times(2, sym(C)))),),
+            )
+        yield Slip("symmetric", 1.0, f"the gradient of a free matrix: {e.E!r} is {structure}", ((n, C),))
+        yield Slip("symmetric", 1.2, "only the diagonal", ((n, hadamard(identity(C.shape[0]), C)),))
+    elif e.k == -1 and e.E.op == "symbol" and C.shape[0] == C.shape[1] > 1 and not structure:
+        yield Slip(
+            "symmetric", 1.1, "the formula for a symmetric matrix, G + Gᵀ − diag G", ((n, mirrored(C)),)
+        )
+        yield Slip("symmetric", 1.1, "G + Gᵀ, as if the matrix were symmetric", ((n, times(2, sym(C))),))
+        yield Slip("symmetric", 1.2, "the symmetric part of the gradient", ((n, sym(C)),))
+        yield Slip(
+            "hadamard", 1.3, "only the diagonal of the gradient", ((n, hadamard(identity(C.shape[0]), C)),)
+        )
+        yield Slip("symmetric", 1.3, "only the lower triangle", ((n, lower(C)),))
+        yield Slip("symmetric", 1.3, "only the upper triangle", ((n, upper(C)),))
+
+
+def all_slips(graph: Graph) -> list[Slip]:
+    """Every single slip of a derivation, then those that are made in several places alike."""
+    averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
+    timed = is_recurrent(graph.derivation.f)
+    by_node: dict[Expr, list[tuple[int, Edge]]] = {}
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0:
+            by_node.setdefault(e.E, []).append((n, e))
+    found: list[Slip] = []
+    for n, e in enumerate(graph.edges):
+        if e.E.op == "let":
+            continue
+        if e.E.op != "transpose":
+            found += scale_slips(n, e, averaged)
+        found += lost_factor_slips(n, e)
+        found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
+        found += rule_slips(n, e)
+        found += normaliser_slips(n, e)
+        found += place_slips(n, e, parts, graph.X)
+        found += factor_slips(n, e)
+        found += layout_slips(n, e)
+        found += structure_slips(n, e)
+    found += pattern_slips(graph)
+    found += misread_slips(graph)
+    return found + list(alike(found, graph))
+
+
+def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
+    """The same slip wherever it can be made: one mistake, made consistently."""
+    single = [s for s in slips if len(s.changes) == 1 and not isinstance(s.changes[0][1], float)]
+    key = lambda s: (s.label, s.what)  # noqa: E731
+    for (label, what), group in groupby(sorted(single, key=key), key=key):
+        members = list(group)
+        changes = {s.changes[0][0]: s.changes[0] for s in members}
+        if len(changes) > 1:
+            yield Slip(
+                label,
+                members[0].cost + 0.05,
+                f"{what}, in all {len(changes)} places",
+                tuple(changes.values()),
+            )
+    yield from carries(slips, graph)
+
+
+def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
+    """Everything that one step hands back to the one before, forgotten at once."""
+    lost = [s for s in slips if s.label == "time" and s.changes[0][1] == 0.0 and len(s.changes) == 1]
+    edges = {s.changes[0][0]: graph.edges[s.changes[0][0]] for s in lost}
+    back = {n: e for n, e in edges.items() if e.target.name and time_of(e.target.name) is not None}
+    if len(back) > 1:
+        yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
