@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from diffusion_problems import untrained
+from diffusion_networks import untrained
 
 from mcbook.diffusion import checkpoint, training
 from mcbook.diffusion.training import Settings

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from diffusion_problems import shaken, two_classes, untrained
+from diffusion_networks import shaken, two_classes, untrained
 from scipy import integrate, stats
 
 from mcbook import calculus
@@ -283,7 +283,7 @@ def test_it_works_in_the_precision_of_x(rng):
 
 def test_its_jacobian_is_that_of_central_differences(rng):
     model = learned.precise(shaken(untrained(rng)))
-    denoise, x = learned.denoiser(model, 1), rng.normal(size=(3, 2, 2))
+    denoise, x = learned.learned_denoiser(model, 1), rng.normal(size=(3, 2, 2))
     calculus.check_vjp(
         lambda x: np.asarray(denoise(x, 0.7)),
         lambda x, y_bar: np.asarray(jax.vjp(lambda x: denoise(x, 0.7), x)[1](y_bar)[0]),

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from diffusion_problems import shaken, two_classes, untrained
+from diffusion_networks import shaken, two_classes, untrained
 
 from mcbook import calculus
 from mcbook.diffusion import labelled, matching, mixtures, training
@@ -243,6 +243,14 @@ def test_labels_are_hidden_as_often_as_asked(rng):
     y = np.asarray(training._batch(jax.random.key(0), frozen, data, labels, 2, settings)[3])
     assert set(y) == {0, 2}
     assert abs((y == 2).mean() - 0.3) < 0.03
+
+
+def test_the_bar_goes_to_the_error_stream(pixels, rng, capsys):
+    X, y = pixels
+    training.train(untrained(rng), X, y, key=jax.random.key(0), settings=TINY, progress=True)
+    said = capsys.readouterr()
+    assert "4/4" in said.err
+    assert said.out == ""
 
 
 def test_divergence_is_reported_and_the_weights_are_those_before(pixels, rng):

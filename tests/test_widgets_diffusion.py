@@ -241,7 +241,8 @@ def test_a_digit_is_drawn_as_it_was_handed_over(opened, pictures):
 @pytest.mark.browser
 def test_every_strength_has_its_words(opened):
     slider = opened.get_by_role("slider", name="Strength of guidance")
-    for value, words in (("0", "not asked for"), ("1", "no more"), ("2", "leaning"), ("3", "again and again")):
+    said = ("not asked for", "no more", "leaning", "again and again")
+    for value, words in zip("0123", said, strict=True):
         slider.fill(value)
         opened.wait_for_function(
             "w => document.querySelector('.mc-digits .summary').textContent.includes(w)", arg=words

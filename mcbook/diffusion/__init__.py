@@ -3,10 +3,18 @@
 Problem    dx = f x dt + g dW spreads data into noise; dx/dt = f x - ½ g² ∇ log p_t leads back
 Modules    processes (VP, VE, EDM: one curve, three frames), mixtures (score, Hessian and denoiser in closed
            form), grids (noise levels), angle, samplers and flows (the way back), likelihood (the way there),
-           densities (the Fokker-Planck equation), particles (the cloud)
+           densities (the Fokker-Planck equation), particles (the cloud);
+           learned: labelled, levels, preconditioning (the closed forms it starts from), network, convolution,
+           model (the denoiser), matching (the loss), training, checkpoint, guidance, bits (its likelihood),
+           judging (its samples), images (digits, MNIST's format), trained (the book's weights), photographs
 Page       book/creation/diffusion
 """
 
+from mcbook.diffusion import checkpoint, images, trained
+from mcbook.diffusion.bits import (
+    FlowDensity,
+    flow_density,
+)
 from mcbook.diffusion.densities import (
     Cells,
     Evolution,
@@ -19,6 +27,29 @@ from mcbook.diffusion.densities import (
 )
 from mcbook.diffusion.flows import flow
 from mcbook.diffusion.grids import check_sigmas, karras_sigmas, log_sigmas, logistic_sigmas
+from mcbook.diffusion.guidance import (
+    classifier_guided,
+    guided,
+    guided_base,
+    guided_denoiser,
+)
+from mcbook.diffusion.judging import (
+    Nearest,
+    nearest,
+    two_sample_accuracy,
+)
+from mcbook.diffusion.labelled import (
+    Labelled,
+    class_log_probability,
+    denoise_labelled,
+    gaussians_by_class,
+    log_density_labelled,
+)
+from mcbook.diffusion.levels import (
+    Levels,
+    grey_levels,
+    pull,
+)
 from mcbook.diffusion.likelihood import (
     Estimate,
     Likelihood,
@@ -28,6 +59,14 @@ from mcbook.diffusion.likelihood import (
     hutchinson_field,
     hutchinson_likelihood,
     log_likelihood,
+)
+from mcbook.diffusion.matching import (
+    Gain,
+    gain,
+    grad_noise_regression_s,
+    matching_loss,
+    noise_regression,
+    score_regression,
 )
 from mcbook.diffusion.mixtures import (
     Mixture,
@@ -47,6 +86,14 @@ from mcbook.diffusion.mixtures import (
     score,
     spiral,
 )
+from mcbook.diffusion.model import (
+    Model,
+    base_of,
+    denoise,
+    init_model,
+    learned_denoiser,
+    precise,
+)
 from mcbook.diffusion.particles import (
     Agreement,
     agreement,
@@ -54,6 +101,16 @@ from mcbook.diffusion.particles import (
     fokker_planck_residual,
     histogram,
     simulate_reverse,
+)
+from mcbook.diffusion.photographs import (
+    fit_patches,
+    memory_denoiser,
+    patch_denoiser,
+)
+from mcbook.diffusion.preconditioning import (
+    Coefficients,
+    coefficients,
+    loss_weight,
 )
 from mcbook.diffusion.processes import (
     Process,
@@ -68,50 +125,95 @@ from mcbook.diffusion.processes import (
     vp,
 )
 from mcbook.diffusion.samplers import METHODS, Samples, sample
+from mcbook.diffusion.trained import (
+    trained_digits,
+)
+from mcbook.diffusion.training import (
+    Settings,
+    Training,
+    train,
+)
 
 __all__ = [
     "METHODS",
     "Agreement",
     "Cells",
+    "Coefficients",
     "Estimate",
     "Evolution",
+    "FlowDensity",
+    "Gain",
+    "Labelled",
+    "Levels",
     "Likelihood",
     "Mixture",
+    "Model",
+    "Nearest",
     "Process",
     "Samples",
+    "Settings",
+    "Training",
     "agreement",
+    "base_of",
     "bits_per_dimension",
     "cell_mass",
     "cells",
     "centres",
     "check_sigmas",
+    "checkpoint",
+    "class_log_probability",
+    "classifier_guided",
+    "coefficients",
+    "denoise",
+    "denoise_labelled",
     "denoise_mixture",
     "denoiser",
     "diffuse",
     "edm",
     "equation",
     "exact_field",
+    "fit_patches",
     "five_spots",
     "flow",
+    "flow_density",
     "fokker_planck",
     "fokker_planck_residual",
     "from_frame",
+    "gain",
     "gaussian_log_prior",
+    "gaussians_by_class",
+    "grad_noise_regression_s",
+    "grey_levels",
+    "guided",
+    "guided_base",
+    "guided_denoiser",
     "hessian",
     "histogram",
     "hutchinson_field",
     "hutchinson_likelihood",
+    "images",
+    "init_model",
     "karras_sigmas",
+    "learned_denoiser",
     "log_density",
+    "log_density_labelled",
     "log_likelihood",
     "log_sigmas",
     "logistic_sigmas",
+    "loss_weight",
     "marginal",
+    "matching_loss",
+    "memory_denoiser",
     "mixture",
     "mixture_field",
+    "nearest",
+    "noise_regression",
     "noised",
+    "patch_denoiser",
     "perturb",
     "posterior_covariance",
+    "precise",
+    "pull",
     "responsibilities",
     "reverse_drift",
     "ring",
@@ -119,9 +221,14 @@ __all__ = [
     "sample_mixture",
     "score",
     "score_at",
+    "score_regression",
     "simulate_reverse",
     "spiral",
     "to_frame",
+    "train",
+    "trained",
+    "trained_digits",
+    "two_sample_accuracy",
     "ve",
     "velocity",
     "volumes",

@@ -6,8 +6,8 @@ logistic_sigmas  equal steps of u(log sigma), u the logistic curve around `centr
                  decides what the sample will be, sparse where noise is nearly all or nearly nothing
                      sigma = centre (u / (1 - u))^width
                  Karras et al. train most at log sigma ~ N(-1.2, 1.2²); the logistic curve of that centre and
-                 scale, with its heavier tails, is the default. `centre` is in units of x: 0.3 suits data whose
-                 spread is about 1, and grows with it
+                 scale, with its heavier tails, is the default. `centre` is in units of x: 0.3 suits data of a
+                 spread of about 1, and grows with it
 Reference        karras2022
 """
 

@@ -144,7 +144,7 @@ def denoise(model: Model, x: Any, sigma: Any, labels: Any = None) -> Float[Array
     return _denoise(model, jnp.asarray(x), sigma, named.check_labels(labels, len(x), classes_of(model)))
 
 
-def denoiser(model: Model, labels: Any = None) -> Callable[[Any, Any], Any]:
+def learned_denoiser(model: Model, labels: Any = None) -> Callable[[Any, Any], Any]:
     """(x, sigma) ↦ D(x, sigma, labels), compiled: what samplers and likelihood take.
 
     labels (n,) for batches of n, one for all, or None.

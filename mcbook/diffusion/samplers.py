@@ -30,7 +30,7 @@ class Samples(NamedTuple):
     x: np.ndarray
     evaluations: int
     sigmas: np.ndarray  # (m,)
-    path: np.ndarray | None  # (m + 1, n, ...): at every level, and at the end
+    path: np.ndarray | None  # (m + 1, n, ...): at every level, as predicted there, and at the end
 
 
 class Step(NamedTuple):

@@ -62,7 +62,7 @@ class Training(NamedTuple):
     """The model with averaged weights, and the course, one number for each `every` steps.
 
     gains: bits per dimension over the base on the validation samples (`matching.gain`), NaN without any.
-    diverged: the loss was no longer finite; the course ends there, with the weights from before.
+    diverged: loss or weights were no longer finite; the course ends there, with the weights from before.
     """
 
     model: Model
@@ -110,11 +110,10 @@ def train(
     run, diverged = _course(settings), False
     for i in _bar(range(int(state.step) // settings.every, last), settings.every, progress):
         params, average, memory, loss = run(state[:3], frozen, data, labels, key, i * settings.every)
-        diverged = not np.isfinite(loss)
+        diverged = not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, loss)))
         if diverged:
             break
-        found = model._replace(params=average)
-        judged = _judged(found, validation, settings)
+        judged = _judged(model._replace(params=average), validation, settings)
         step = jnp.int32((i + 1) * settings.every)
         losses, gains = state.losses.at[i].set(loss), state.gains.at[i].set(judged)
         state = State(params, average, memory, step, losses, gains)
