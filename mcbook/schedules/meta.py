@@ -107,8 +107,8 @@ def meta_train(
         fine = bool(np.isfinite(value))
         if not fine and i == 0:
             raise ValueError(
-                "a training of the ensemble diverges with the first theta: begin with lower rates (`evaluate` "
-                "shows which seeds, `train` the step)."
+                "a training of the ensemble diverges with the first theta: begin with lower rates "
+                "(`evaluate` shows which seeds, `train` the step)."
             )
         course = course.onwards(adam, float(value) if fine else np.inf, grad)
         if report is not None:
