@@ -27,7 +27,7 @@ from mcbook.diffusion.training import Settings, Training, train
 SHRINK = 0.1
 SIZES: dict[str, Any] = {"kind": "conv", "width": 48, "depth": 2}
 SETTINGS = Settings(steps=3000, every=100, dropout=0.0, decay=1e-3)
-PAGE = Settings(steps=300, every=50, dropout=0.0, decay=1e-3)
+PAGE = Settings(steps=300, every=100, dropout=0.0, decay=1e-3)
 PAGE_SIZES: dict[str, Any] = SIZES | {"width": 32}
 FILE = "digits.npz"
 
