@@ -40,10 +40,11 @@ SHAPES = {
     "step": schedules.drops,
     "one_cycle": schedules.one_cycle,
 }
-PLAN = {100: (16, 80), 1000: (8, 60), 10_000: (4, 30)}  # T: seeds to learn from, meta-steps
-KNOTS = 24
-FIRST_RATE = 0.3
+PLAN = {100: (8, 80), 1000: (8, 60), 10_000: (4, 30)}  # T: seeds to learn from, meta-steps
+KNOTS = 16
+FIRST_RATE = 0.03
 MARGIN = 0.15  # of the rates, on both sides: at the edge of stability one bad seed decides a mean
+MOMENTUM = 0.9  # as people train; without it good rates lie where hypergradients explode (`edge`)
 SIDES = {  # name: (mode, levels, largest T)
     "training": ("train", 1, 100_000),
     "automatic": ("automatic", 1, 10_000),
@@ -197,7 +198,7 @@ def on_test(runs: Any, name: str = "digits") -> Any:
 
 def learned(T: int) -> dict[str, Any]:
     seeds, steps = PLAN[T]
-    runs, shape = runs_of(T, seeds, 1), schedules.piecewise_linear(T, min(KNOTS, T))
+    runs, shape = runs_of(T, seeds, 1), schedules.piecewise_linear(T, KNOTS, momentum=MOMENTUM)
     start = time.perf_counter()
     ours = schedules.meta_train(
         runs, shape, np.full(shape.size, np.log(FIRST_RATE)), steps=steps, margin=MARGIN, report=progress
@@ -217,7 +218,11 @@ def learned(T: int) -> dict[str, Any]:
     }
     for name, family in SHAPES.items():
         tuned = schedules.tune(
-            runs, family(T), trainings=ours.trainings, margin=MARGIN, rng=np.random.default_rng(7)
+            runs,
+            family(T, momentum=MOMENTUM),
+            trainings=ours.trainings,
+            margin=MARGIN,
+            rng=np.random.default_rng(7),
         )
         found["theta"][name] = tuned.theta.tolist()
         found["training_seeds"][name] = tuned.loss
@@ -233,8 +238,8 @@ def progress(i: int, loss: float, theta: Any) -> None:
 
 
 def schedule_of(name: str, theta: Any, T: int) -> Any:
-    shape = schedules.piecewise_linear(T, min(KNOTS, T)) if name == "learned" else SHAPES[name](T)
-    return shape(jnp.asarray(theta, jnp.float32))
+    shape = schedules.piecewise_linear(T, KNOTS) if name == "learned" else SHAPES[name](T)
+    return shape._replace(momentum=MOMENTUM)(jnp.asarray(theta, jnp.float32))
 
 
 def compared(runs: Any, T: int, thetas: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from mcbook import calculus, schedules
+from mcbook.schedules.meta import loud_mean
 from mcbook.schedules.shapes import hats
 from tests.schedule_problems import T, distance, flat, full_schedule, plain_schedule, small_run
 
@@ -61,6 +62,22 @@ def test_meta_training_descends_and_the_gradient_it_follows_is_right(runs, rng):
     G = jax.vjp(shape, jnp.asarray(start))[1](grad)[0]
     calculus.check_grad(f, G, start, rng=rng)
     assert found.grad_norms[0] == pytest.approx(float(jnp.linalg.norm(G)), rel=1e-10)
+
+
+def test_a_loud_seed_does_not_drown_the_others(rng):
+    grads = rng.normal(size=(9, 4))
+    lengths = np.linalg.norm(grads, axis=1)
+    assert lengths.max() < 3 * np.median(lengths)
+    np.testing.assert_allclose(loud_mean(jnp.asarray(grads)), grads.mean(0), rtol=1e-12)
+    loud = grads.copy()
+    loud[2] *= 1e9
+    cut = grads.copy()
+    cut[2] *= 3 * np.median(np.linalg.norm(loud, axis=1)) / lengths[2]
+    np.testing.assert_allclose(loud_mean(jnp.asarray(loud)), cut.mean(0), rtol=1e-12)
+    for lost in (np.nan, np.inf):
+        loud[2, 1] = lost
+        without = np.delete(grads, 2, axis=0).sum(0) / 9
+        np.testing.assert_allclose(loud_mean(jnp.asarray(loud)), without, rtol=1e-12)
 
 
 class Killed(Exception):
@@ -211,7 +228,7 @@ def test_the_three_parts_are_the_whole_set():
     for name, rows in (("digits", 1797), ("wine", 178), ("cancer", 569)):
         parts = schedules.split(name)
         assert sum(len(y) for _, y in parts) == rows
-        assert abs(len(parts.train[1]) - 5 * rows / 9) < 1
+        assert all(abs(len(y) - rows / 3) < 1 for _, y in parts)
     joint = np.concatenate([X for X, _ in schedules.split("digits")]) * 16
     known = load_digits().data
     np.testing.assert_array_equal(joint[np.lexsort(joint.T)], known[np.lexsort(known.T)])

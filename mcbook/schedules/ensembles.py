@@ -53,8 +53,8 @@ def mean_hypergradient(
     """Mean of the held-out losses over an ensemble, and its derivatives by the schedule."""
     runs, schedule = many(runs, schedule)
     plan = plan_of(runs.batches.shape[1], _checks.whole(levels, "levels"))
-    value, grad = mean_core(*runs, schedule, factors(runs, margin), plan)
-    return float(value), grad
+    values, grads = each_core(*runs, schedule, factors(runs, margin), plan)
+    return float(values.mean()), jax.tree.map(lambda a: a.mean(0), grads)
 
 
 def factors(runs: Run, margin: float | int) -> Float[Array, " s"]:
@@ -97,12 +97,11 @@ def _over_seeds(one: Any, w: Any, batches: Any, factors: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=(0, 7))
-def mean_core(loss, w, data, batches, held_out, schedule, factors, plan):
+def each_core(loss, w, data, batches, held_out, schedule, factors, plan):
     def one(seed):
         w, batches, factor = seed
         own = schedule._replace(rates=factor * schedule.rates)
         value, bar = reverse(loss, w, data, batches, held_out, own, plan=plan, last=len(batches))[:2]
         return value, bar._replace(rates=factor * bar.rates)
 
-    values, grads = _over_seeds(one, w, batches, factors)
-    return values.mean(), jax.tree.map(lambda a: a.mean(0), grads)
+    return _over_seeds(one, w, batches, factors)

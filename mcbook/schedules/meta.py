@@ -3,9 +3,9 @@
 Problem    min over theta of the mean over seeds of held_out(w_T(shape(theta)))
 Gradient   `reverse`, one sweep through each training; the mean over all seeds of the ensemble
 Solver     Adam (optax) in theta, which for rates are logarithms; its rate let down along a cosine.  Good
-           rates lie close to the edge of stability, where gradients explode and say nothing.  So a gradient
-           longer than the median of those before it is shortened to that; and a step that made the loss WORSE
-           times the least so far is taken back, and all later ones are shorter by a third
+           rates lie close to the edge of stability, where a seed's gradient may explode and say nothing.  So
+           no seed's gradient counts for more than LOUDEST times the median over the seeds; and a step that
+           made the loss WORSE times the least so far is taken back, and all later ones are shorter by a third
 Competitors `tune`: half of the budget spread over the shape's box, the rest ever closer around the best
 Cost       in trainings: a hypergradient counts as GRADIENT of them, so that both sides can have one budget
 References maclaurin2015, kingma2015
@@ -27,10 +27,11 @@ import optax
 from jaxtyping import Float
 
 from mcbook.schedules import _checks
-from mcbook.schedules.ensembles import evaluate, factors, many, mean_core
+from mcbook.schedules.ensembles import each_core, evaluate, factors, many
 from mcbook.schedules.reverse import plan_of
-from mcbook.schedules.run import Run
+from mcbook.schedules.run import Array, Run
 
+LOUDEST = 3.0  # medians that a seed's gradient may be long
 WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
 COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
 GRADIENT = 5  # trainings that one hypergradient is counted as (measured: 3 to 5 times the time)
@@ -40,8 +41,8 @@ class MetaTraining(NamedTuple):
     """A learned theta, and the way to it: `thetas[i]` has the mean loss `losses[i]` on the seeds of step i.
 
     theta: the one of least loss.  taken_back: the steps at which the loss was so bad that theta went back to
-    the best.  diverged: those of them with a training, or a gradient, that was not finite; their loss stands
-    as infinite.  trainings: what it cost.
+    the best.  diverged: those of them with a training that was not finite; their loss stands as infinite.
+    trainings: what it cost.
     """
 
     theta: Float[np.ndarray, " k"]
@@ -103,11 +104,11 @@ def meta_train(
         course = load(checkpoint, mark, course)
     for i in range(len(course.losses), steps):
         value, grad = _mean_theta(*runs, jnp.asarray(course.theta), spread, plan, shape)
-        fine = np.isfinite(value) and np.isfinite(grad).all()
+        fine = bool(np.isfinite(value))
         if not fine and i == 0:
             raise ValueError(
-                "a training of the ensemble diverges with the first theta, or its gradient does: begin with "
-                "lower rates (`evaluate` shows which seeds, `train` the step)."
+                "a training of the ensemble diverges with the first theta: begin with lower rates "
+                "(`evaluate` shows which seeds, `train` the step)."
             )
         course = course.onwards(adam, float(value) if fine else np.inf, grad)
         if report is not None:
@@ -156,8 +157,7 @@ class _Course(NamedTuple):
         seen = [*self.losses, value], [*self.thetas, self.theta], [*self.grad_norms, norm]
         if value > WORSE * min(seen[0]):
             return _Course(self.best(), self.state, *seen, (*self.taken_back, i))
-        usual = float(np.median(seen[2]))
-        update, state = adam.update(grad * min(1.0, usual / max(norm, 1e-300)), self.state)
+        update, state = adam.update(grad, self.state)
         theta = self.theta + (2 / 3) ** len(self.taken_back) * np.asarray(update)
         return _Course(theta, state, *seen, self.taken_back)
 
@@ -235,5 +235,14 @@ def _adam(steps: int, rate: float) -> Any:
 @partial(jax.jit, static_argnums=(0, 7, 8))
 def _mean_theta(loss, w, data, batches, held_out, theta, factors, plan, shape):
     schedule, vjp_shape = jax.vjp(shape, theta)
-    value, grad = mean_core(loss, w, data, batches, held_out, schedule, factors, plan)
-    return value, vjp_shape(grad)[0]
+    values, bars = each_core(loss, w, data, batches, held_out, schedule, factors, plan)
+    return values.mean(), loud_mean(jax.vmap(lambda bar: vjp_shape(bar)[0])(bars))
+
+
+def loud_mean(grads: Float[Array, "s k"]) -> Float[Array, " k"]:
+    """The mean over seeds, none longer than LOUDEST times the median; one that overflowed is left out."""
+    fine = jnp.isfinite(grads).all(axis=1)
+    lengths = jnp.where(fine, jnp.linalg.norm(grads, axis=1), jnp.inf)
+    share = jnp.minimum(1, LOUDEST * jnp.median(lengths) / jnp.maximum(lengths, 1e-30))
+    share = jnp.where(fine, share, 0.0)
+    return (share[:, None] * jnp.where(fine[:, None], grads, 0)).mean(axis=0)

@@ -22,7 +22,7 @@ SETS = {"digits": datasets.load_digits, "wine": datasets.load_wine, "cancer": da
 
 
 class Split(NamedTuple):
-    """Three parts, each (X (n, d), y (n,)): 5/9, 2/9 and 2/9 of the rows."""
+    """Three parts, each (X (n, d), y (n,)), a third of the rows."""
 
     train: tuple[Array, Array]
     validation: tuple[Array, Array]
@@ -35,7 +35,7 @@ def split(name: str = "digits", *, dtype: Any = "float32") -> Split:
         raise ValueError(f"the data sets are {sorted(SETS)}, got {name!r}.")
     X, y = SETS[name](return_X_y=True)
     order = np.random.default_rng(9).permutation(len(X))
-    parts = np.split(order, [5 * len(X) // 9, 7 * len(X) // 9])
+    parts = np.split(order, [len(X) // 3, 2 * len(X) // 3])
     first = X[parts[0]]
     X = X / 16 if name == "digits" else (X - first.mean(0)) / first.std(0)
     return Split(*((X[rows].astype(dtype), y[rows].astype(np.int32)) for rows in parts))

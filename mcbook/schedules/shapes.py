@@ -58,7 +58,7 @@ class Shape(NamedTuple):
         return self._replace(T=_checks.whole(T, "T"))
 
 
-RATES = (float(np.log(1e-3)), float(np.log(1e2)))  # where to look for a rate, in logarithms
+RATES = (float(np.log(1e-3)), float(np.log(10)))  # where to look for a rate, in logarithms
 
 
 def stretched(schedule: Schedule, T: int) -> Schedule:
