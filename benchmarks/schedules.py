@@ -2,7 +2,7 @@
 
 python -m benchmarks.schedules                     all of it, into results/schedules.json
 python -m benchmarks.schedules --only memory       or modes, learned, horizon, transfer
-python -m benchmarks.schedules --only learned --steps 1000
+python -m benchmarks.schedules --only learned --which 1000
 
 modes     float64, a 64-10-10 network on digits, T = 60: every mode beside `jax.grad` of the unrolled loop and
           beside central differences; T = 2000 undone in whole numbers; the growth of w̄ in 300 steps
@@ -12,7 +12,8 @@ memory    float32, a 64-50-10 network, minibatches of 100: temporary memory by t
 learned   rates of T steps learned on seeds, beside constant, cosine, step and one-cycle schedules tuned on
           the same seeds for the same number of trainings (a hypergradient counts as five).  Judged by
           validation loss on the way; reported is the loss on test data over HELD_OUT other seeds: means, and
-          paired differences with intervals of 95 %
+          paired differences with intervals of 95 %.  LEARNED holds the trainings: minibatches of 20, where
+          noise decides; and of 100, without momentum (good rates lie where hypergradients explode) and with
 horizon   the noisy quadratic: rates learned from sampled trainings, with all steps ahead and with one, beside
           the exact optimum and the greedy formula
 transfer  the schedules of `learned`, T = 100, as they are: other widths, other data
@@ -23,7 +24,7 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,11 +41,28 @@ SHAPES = {
     "step": schedules.drops,
     "one_cycle": schedules.one_cycle,
 }
-PLAN = {100: (8, 80), 1000: (8, 60), 10_000: (4, 30)}  # T: seeds to learn from, meta-steps
-KNOTS = 16
-FIRST_RATE = 0.03
-MARGIN = 0.15  # of the rates, on both sides: at the edge of stability one bad seed decides a mean
-MOMENTUM = 0.9  # as people train; without it good rates lie where hypergradients explode (`edge`)
+
+
+class Setting(NamedTuple):
+    """A training whose rates are learned: its kind, seeds and meta-steps to learn from, where to begin."""
+
+    T: int
+    batch: int
+    momentum: float | None
+    seeds: int
+    steps: int
+    first: float
+    knots: int = 16
+    margin: float = 0.1  # of the rates, on both sides: at the edge of stability one bad seed decides a mean
+
+
+LEARNED = {
+    "100": Setting(100, 20, None, 16, 60, 0.3),
+    "1000": Setting(1000, 20, None, 8, 50, 0.3),
+    "10000": Setting(10_000, 20, None, 4, 30, 0.3),
+    "large_batch": Setting(100, 100, None, 16, 60, 0.3, 16, 0.15),
+    "momentum": Setting(100, 100, 0.9, 8, 80, 0.03, 16, 0.15),
+}
 SIDES = {  # name: (mode, levels, largest T)
     "training": ("train", 1, 100_000),
     "automatic": ("automatic", 1, 10_000),
@@ -196,39 +214,32 @@ def on_test(runs: Any, name: str = "digits") -> Any:
     return runs._replace(held_out=tuple(map(jnp.asarray, schedules.split(name).test)))
 
 
-def learned(T: int) -> dict[str, Any]:
-    seeds, steps = PLAN[T]
-    runs, shape = runs_of(T, seeds, 1), schedules.piecewise_linear(T, KNOTS, momentum=MOMENTUM)
+def learned(name: str) -> dict[str, Any]:
+    given = LEARNED[name]
+    T, margin, batch = given.T, given.margin, given.batch
+    runs, shape = runs_of(T, given.seeds, 1, batch=batch), shape_of("learned", given)
+    first = np.full(shape.size, np.log(given.first))
     start = time.perf_counter()
-    ours = schedules.meta_train(
-        runs, shape, np.full(shape.size, np.log(FIRST_RATE)), steps=steps, margin=MARGIN, report=progress
-    )
-    seconds = time.perf_counter() - start
+    ours = schedules.meta_train(runs, shape, first, steps=given.steps, margin=margin, report=progress)
     found: dict[str, Any] = {
         "conditions": conditions(),
-        "T": T,
-        "seeds": seeds,
-        "meta_steps": steps,
+        "setting": given._asdict(),
         "trainings": ours.trainings,
-        "seconds": seconds,
+        "seconds": time.perf_counter() - start,
         "losses": ours.losses.tolist(),
         "taken_back": len(ours.taken_back),
         "theta": {"learned": ours.theta.tolist()},
         "training_seeds": {"learned": float(ours.losses.min())},
     }
-    for name, family in SHAPES.items():
-        tuned = schedules.tune(
-            runs,
-            family(T, momentum=MOMENTUM),
-            trainings=ours.trainings,
-            margin=MARGIN,
-            rng=np.random.default_rng(7),
-        )
-        found["theta"][name] = tuned.theta.tolist()
-        found["training_seeds"][name] = tuned.loss
-        print(name, tuned.loss, tuned.theta.round(3), flush=True)
-    found["test"] = compared(on_test(runs_of(T, HELD_OUT, 2)), T, found["theta"])
-    found["validation"] = compared(runs_of(T, HELD_OUT, 2), T, found["theta"])
+    for side in SHAPES:
+        rng = np.random.default_rng(7)
+        tuned = schedules.tune(runs, shape_of(side, given), trainings=ours.trainings, margin=margin, rng=rng)
+        found["theta"][side] = tuned.theta.tolist()
+        found["training_seeds"][side] = tuned.loss
+        print(side, tuned.loss, tuned.theta.round(3), flush=True)
+    held_out = runs_of(T, HELD_OUT, 2, batch=batch)
+    found["test"] = compared(on_test(held_out), given, found["theta"])
+    found["validation"] = compared(held_out, given, found["theta"])
     return found
 
 
@@ -237,14 +248,18 @@ def progress(i: int, loss: float, theta: Any) -> None:
         print(f"meta-step {i}: {loss:.4f}", flush=True)
 
 
-def schedule_of(name: str, theta: Any, T: int) -> Any:
-    shape = schedules.piecewise_linear(T, KNOTS) if name == "learned" else SHAPES[name](T)
-    return shape._replace(momentum=MOMENTUM)(jnp.asarray(theta, jnp.float32))
+def shape_of(side: str, given: Setting) -> Any:
+    if side == "learned":
+        return schedules.piecewise_linear(given.T, given.knots, momentum=given.momentum)
+    return SHAPES[side](given.T, momentum=given.momentum)
 
 
-def compared(runs: Any, T: int, thetas: dict[str, Any]) -> dict[str, Any]:
+def compared(runs: Any, given: Setting, thetas: dict[str, Any]) -> dict[str, Any]:
     """Mean loss of each; theirs - ours, paired by seed: mean and interval; positive is in our favour."""
-    losses = {name: schedules.evaluate(runs, schedule_of(name, theta, T)) for name, theta in thetas.items()}
+    losses = {
+        side: schedules.evaluate(runs, shape_of(side, given)(jnp.asarray(theta, jnp.float32)))
+        for side, theta in thetas.items()
+    }
     found: dict[str, Any] = {}
     for name, values in losses.items():
         values = values.astype(float)
@@ -324,24 +339,26 @@ def truncated_rates(q: Any, T: int) -> dict[str, float]:
 ELSEWHERE: dict[str, dict[str, Any]] = {
     "width 20": {"width": 20},
     "width 200": {"width": 200},
-    "wine": {"name": "wine", "batch": 20},
-    "cancer": {"name": "cancer", "batch": 50},
+    "wine": {"name": "wine"},
+    "cancer": {"name": "cancer"},
 }
 
 
-def transfer(T: int = 100) -> dict[str, Any]:
-    thetas = json.loads((RESULTS / "schedules.json").read_text())[f"learned_{T}"]["theta"]
-    found: dict[str, Any] = {"conditions": conditions(), "T": T, "seeds": HELD_OUT}
+def transfer(name: str = "100") -> dict[str, Any]:
+    given = LEARNED[name]
+    thetas = json.loads((RESULTS / "schedules.json").read_text())[f"learned_{name}"]["theta"]
+    found: dict[str, Any] = {"conditions": conditions(), "setting": given._asdict(), "seeds": HELD_OUT}
     for label, settings in ELSEWHERE.items():
-        runs = on_test(runs_of(T, HELD_OUT, 4, **settings), settings.get("name", "digits"))
-        found[label] = compared(runs, T, thetas)
+        runs = runs_of(given.T, HELD_OUT, 4, batch=given.batch, **settings)
+        found[label] = compared(on_test(runs, settings.get("name", "digits")), given, thetas)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", choices=["modes", "memory", "learned", "horizon", "transfer"])
-    parser.add_argument("--steps", type=int, help="T of learned, or the largest of memory")
+    parser.add_argument("--steps", type=int, help="the largest T of memory")
+    parser.add_argument("--which", choices=list(LEARNED), help="of learned")
     parser.add_argument("--child", choices=list(SIDES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -349,8 +366,8 @@ def main() -> None:
         return
     for section in [given.only] if given.only else ["memory", "learned", "transfer", "modes", "horizon"]:
         if section == "learned":
-            for T in [given.steps] if given.steps else PLAN:
-                record("schedules", f"learned_{T}", learned(T))
+            for name in [given.which] if given.which else LEARNED:
+                record("schedules", f"learned_{name}", learned(name))
         elif section == "memory":
             record("schedules", "memory", memory(given.steps or 100_000))
         else:
