@@ -22,6 +22,15 @@ def test_swarms_share_a_scale_and_colour_their_groups():
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["a", "b"]
 
 
+def test_large_clouds_are_thinned_with_their_colours():
+    many = np.column_stack([np.linspace(-1, 1, 1000), np.zeros(1000)])
+    fig = plots.swarms({"a": many}, groups={"a": np.arange(1000) // 500}, limit=100)
+    points = fig.axes[0].collections[0]
+    np.testing.assert_allclose(points.get_offsets(), np.round(many[::10], 2))
+    faces = points.get_facecolors()
+    assert np.abs(faces[49] - faces[50]).max() > 0.1
+
+
 def test_arrows_lie_behind_the_points():
     fig = plots.swarms({"a": X}, arrows={"a": (X, 2 * X)}, columns=2)
     field, points = fig.axes[0].collections

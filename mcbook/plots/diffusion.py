@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mcbook.plots.palette import COLOURS, MUTED, WIDTH, rasterise, style
+from mcbook.plots.palette import COLOURS, MUTED, WIDTH, style
 
 
 def swarms(
@@ -18,11 +18,13 @@ def swarms(
     arrows: Mapping[str, tuple[Any, Any]] | None = None,
     reach: int | float = 3.2,
     columns: int = 4,
+    limit: int = 260,
 ) -> Figure:
     """Clouds in the plane, side by side, on one scale: title -> points (n, 2).
 
     groups  title -> (n,) integers from 0: points of one group share a colour
     arrows  title -> (places (g, 2), vectors (g, 2)), drawn in grey behind the points
+    limit   about so many points are drawn of each cloud, evenly thinned: a page has to be light
     Raises ValueError for shapes that do not fit, or NaN.
     """
     rows = -(-len(panels) // columns)
@@ -38,7 +40,15 @@ def swarms(
                 places, vectors = (_plane(v, title) for v in arrows[title])
                 ax.quiver(*places.T, *vectors.T, color=MUTED, width=0.006, pivot="tail", alpha=0.8)
             colours = _colours((groups or {}).get(title), len(X), title)
-            rasterise(ax.scatter(*X.T, s=3.2, c=colours, alpha=0.6, linewidths=0), len(X), limit=0)
+            some = slice(None, None, max(1, round(len(X) / limit)))
+            shown = np.round(X[some], 2)
+            ax.scatter(
+                *shown.T,
+                s=6,
+                c=colours if isinstance(colours, str) else colours[some],
+                alpha=0.7,
+                linewidths=0,
+            )
             ax.set_title(title, fontsize=10.5)
             ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     return fig
