@@ -1,7 +1,7 @@
 """Differentiating through training: how exact, how much memory, and what the learned schedules are worth.
 
 python -m benchmarks.schedules                     all of it, into results/schedules.json
-python -m benchmarks.schedules --only memory       or modes, learned, horizon, transfer
+python -m benchmarks.schedules --only memory       or modes, learned, judge, horizon, transfer
 python -m benchmarks.schedules --only learned --which 1000
 
 modes     float64, a 64-10-10 network on digits, T = 60: every mode beside `jax.grad` of the unrolled loop and
@@ -12,8 +12,9 @@ memory    float32, a 64-50-10 network, minibatches of 100: temporary memory by t
 learned   rates of T steps learned on seeds, beside constant, cosine, step and one-cycle schedules tuned on
           the same seeds for the same number of trainings (a hypergradient counts as five).  Judged by
           validation loss on the way; reported is the loss on test data over HELD_OUT other seeds: means, and
-          paired differences with intervals of 95 %.  LEARNED holds the trainings: minibatches of 20, where
-          noise decides; and of 100, without momentum (good rates lie where hypergradients explode) and with
+          paired differences with intervals of 95 %.  LEARNED holds the trainings: rates, momenta and decays
+          together, for minibatches of 20, beside schedules with a tuned momentum and decay; and rates alone,
+          also for minibatches of 100, without momentum (good rates lie where hypergradients explode) and with
 horizon   the noisy quadratic: rates learned from sampled trainings, with all steps ahead and with one, beside
           the exact optimum and the greedy formula
 transfer  the schedules of `learned`, T = 100, as they are: other widths, other data
@@ -29,11 +30,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from benchmarks.common import RESULTS, machine, record, spread, versions
 from mcbook import schedules
 
-HELD_OUT = 40
+HELD_OUT = 100
 ROUNDS = 3
 SHAPES = {
     "constant": schedules.constant,
@@ -44,25 +46,31 @@ SHAPES = {
 
 
 class Setting(NamedTuple):
-    """A training whose rates are learned: its kind, seeds and meta-steps to learn from, where to begin."""
+    """A training whose schedule is learned: T, rows a minibatch, and what is learned of it.
+
+    learn: "all" (rates, momenta and decays, KNOTS of each; the others get a momentum and a decay to tune), or
+    "rates", with `momentum` on all sides.  seeds, steps: to learn from.  margin: of the rates, on all sides.
+    """
 
     T: int
     batch: int
-    momentum: float | None
+    learn: str
     seeds: int
     steps: int
     first: float
-    knots: int = 16
-    margin: float = 0.1  # of the rates, on both sides: at the edge of stability one bad seed decides a mean
+    margin: float
+    momentum: float | None = None
 
 
 LEARNED = {
-    "100": Setting(100, 20, None, 16, 60, 0.3),
-    "1000": Setting(1000, 20, None, 8, 50, 0.3),
-    "10000": Setting(10_000, 20, None, 4, 30, 0.3),
-    "large_batch": Setting(100, 100, None, 16, 60, 0.3, 16, 0.15),
-    "momentum": Setting(100, 100, 0.9, 8, 80, 0.03, 16, 0.15),
+    "100": Setting(100, 20, "all", 48, 60, 0.3, 0.2),
+    "1000": Setting(1000, 20, "all", 16, 40, 0.3, 0.2),
+    "10000": Setting(10_000, 20, "all", 4, 30, 0.3, 0.2),
+    "rates": Setting(100, 20, "rates", 16, 60, 0.3, 0.1),
+    "large_batch": Setting(100, 100, "rates", 16, 60, 0.3, 0.15),
+    "momentum": Setting(100, 100, "rates", 8, 80, 0.03, 0.15, 0.9),
 }
+KNOTS = {"all": 8, "rates": 16}
 SIDES = {  # name: (mode, levels, largest T)
     "training": ("train", 1, 100_000),
     "automatic": ("automatic", 1, 10_000),
@@ -206,7 +214,7 @@ def child(name: str, T: int) -> dict[str, Any]:
 
 
 def runs_of(T: int, seeds: int, group: int, **settings: Any) -> Any:
-    """An ensemble; groups 1 (to learn from) and 2 (held out) share no seed."""
+    """An ensemble; group 1 is learned from, 5 and 4 judge, and no two groups share a seed."""
     return schedules.ensemble([schedules.network_run(T, [group, s], **settings) for s in range(seeds)])
 
 
@@ -218,7 +226,7 @@ def learned(name: str) -> dict[str, Any]:
     given = LEARNED[name]
     T, margin, batch = given.T, given.margin, given.batch
     runs, shape = runs_of(T, given.seeds, 1, batch=batch), shape_of("learned", given)
-    first = np.full(shape.size, np.log(given.first))
+    first = first_theta(given)
     start = time.perf_counter()
     ours = schedules.meta_train(runs, shape, first, steps=given.steps, margin=margin, report=progress)
     found: dict[str, Any] = {
@@ -237,10 +245,25 @@ def learned(name: str) -> dict[str, Any]:
         found["theta"][side] = tuned.theta.tolist()
         found["training_seeds"][side] = tuned.loss
         print(side, tuned.loss, tuned.theta.round(3), flush=True)
-    held_out = runs_of(T, HELD_OUT, 2, batch=batch)
-    found["test"] = compared(on_test(held_out), given, found["theta"])
-    found["validation"] = compared(held_out, given, found["theta"])
-    return found
+    return found | judged(given, found["theta"])
+
+
+def judged(given: Setting, thetas: dict[str, Any]) -> dict[str, Any]:
+    """On seeds that nothing was chosen by; `--only judge` does it again from the recorded thetas."""
+    runs = runs_of(given.T, HELD_OUT, 5, batch=given.batch)
+    return {
+        "held_out_seeds": HELD_OUT,
+        "test": compared(on_test(runs), given, thetas),
+        "validation": compared(runs, given, thetas),
+    }
+
+
+def judge() -> None:
+    document = json.loads((RESULTS / "schedules.json").read_text())
+    for name, given in LEARNED.items():
+        if f"learned_{name}" in document:
+            before = document[f"learned_{name}"] | {"setting": given._asdict()}
+            record("schedules", f"learned_{name}", before | judged(given, before["theta"]))
 
 
 def progress(i: int, loss: float, theta: Any) -> None:
@@ -249,9 +272,19 @@ def progress(i: int, loss: float, theta: Any) -> None:
 
 
 def shape_of(side: str, given: Setting) -> Any:
+    T, momentum = given.T, given.momentum
+    if given.learn == "all":
+        both = schedules.with_momentum
+        return schedules.every_part(T, KNOTS["all"]) if side == "learned" else both(SHAPES[side](T))
     if side == "learned":
-        return schedules.piecewise_linear(given.T, given.knots, momentum=given.momentum)
-    return SHAPES[side](given.T, momentum=given.momentum)
+        return schedules.piecewise_linear(T, KNOTS["rates"], momentum=momentum)
+    return SHAPES[side](T, momentum=momentum)
+
+
+def first_theta(given: Setting) -> np.ndarray:
+    """One rate, and where they are learned the momentum ½ and the decay 1e-4, for all steps."""
+    values = (np.log(given.first), 0.0, np.log(1e-4)) if given.learn == "all" else (np.log(given.first),)
+    return np.repeat(values, KNOTS[given.learn])
 
 
 def compared(runs: Any, given: Setting, thetas: dict[str, Any]) -> dict[str, Any]:
@@ -266,7 +299,7 @@ def compared(runs: Any, given: Setting, thetas: dict[str, Any]) -> dict[str, Any
         found[name] = {"mean": float(values.mean()), "sd": float(values.std(ddof=1))}
         if name != "learned":
             gap = values - losses["learned"]
-            half = 2.02 * float(gap.std(ddof=1)) / len(gap) ** 0.5  # Student's t, 39 degrees of freedom
+            half = float(stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1)) / len(gap) ** 0.5
             found[name]["gap"] = {
                 "mean": float(gap.mean()),
                 "low": float(gap.mean()) - half,
@@ -356,7 +389,7 @@ def transfer(name: str = "100") -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", choices=["modes", "memory", "learned", "horizon", "transfer"])
+    parser.add_argument("--only", choices=["modes", "memory", "learned", "judge", "horizon", "transfer"])
     parser.add_argument("--steps", type=int, help="the largest T of memory")
     parser.add_argument("--which", choices=list(LEARNED), help="of learned")
     parser.add_argument("--child", choices=list(SIDES), help=argparse.SUPPRESS)
@@ -368,6 +401,8 @@ def main() -> None:
         if section == "learned":
             for name in [given.which] if given.which else LEARNED:
                 record("schedules", f"learned_{name}", learned(name))
+        elif section == "judge":
+            judge()
         elif section == "memory":
             record("schedules", "memory", memory(given.steps or 100_000))
         else:

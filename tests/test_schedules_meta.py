@@ -163,7 +163,8 @@ def test_tuning_finds_the_constant_that_a_grid_finds(runs, rng):
 def every_shape():
     own = [schedules.per_step(T), schedules.below(T, 0.7), schedules.piecewise_linear(T, 4)]
     own += [schedules.piecewise_constant(T, 4), schedules.falling(T, 4), schedules.every_part(T, 3)]
-    return own + [f(T) for f in (schedules.constant, schedules.cosine, schedules.drops, schedules.one_cycle)]
+    own += [f(T) for f in (schedules.constant, schedules.cosine, schedules.drops, schedules.one_cycle)]
+    return [*own, schedules.with_momentum(schedules.cosine(T))]
 
 
 @pytest.mark.parametrize("shape", every_shape(), ids=lambda shape: shape.name)
@@ -175,7 +176,7 @@ def test_shapes_give_schedules(shape, rng):
     assert shape.size == len(theta)
     assert (np.asarray(found.rates) > 0).all()
     assert hash(shape) == hash(shape._replace())
-    if shape.name != "every_part":
+    if found.momenta is None:
         held = shape._replace(momentum=0.9, decay=1e-3)(jnp.asarray(theta))
         np.testing.assert_array_equal(held.momenta, np.full(T, 0.9))
         np.testing.assert_array_equal(held.decays, np.full(T, 1e-3))
@@ -194,6 +195,9 @@ def test_shapes_are_what_their_names_say():
     assert cycle.argmax() in (29, 30)
     assert cycle.max() == pytest.approx(1, abs=1e-3)
     assert (cycle[0], cycle[-1]) == (pytest.approx(np.exp(-2), rel=0.01), pytest.approx(np.exp(-5), rel=0.1))
+    both = schedules.with_momentum(schedules.constant(3))(jnp.array([0.0, np.log(9), np.log(0.01)]))
+    np.testing.assert_allclose(both, [[1.0] * 3, [0.9] * 3, [0.01] * 3], rtol=1e-12)
+    assert schedules.with_momentum(schedules.constant(3)) == schedules.with_momentum(schedules.constant(3))
     cosine = rates(schedules.cosine(100), 0.0, -3.0)
     assert cosine[50] == pytest.approx((1 + np.exp(-3)) / 2, rel=0.02)
     np.testing.assert_allclose(hats(T, 4).sum(1), 1)

@@ -91,6 +91,7 @@ from mcbook.schedules.shapes import (
     piecewise_constant,
     piecewise_linear,
     stretched,
+    with_momentum,
 )
 
 __all__ = [
@@ -157,4 +158,5 @@ __all__ = [
     "truncation_bias",
     "tune",
     "vjp_step",
+    "with_momentum",
 ]

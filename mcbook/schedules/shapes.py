@@ -59,6 +59,8 @@ class Shape(NamedTuple):
 
 
 RATES = (float(np.log(1e-3)), float(np.log(10)))  # where to look for a rate, in logarithms
+MOMENTA = (-4.0, 5.0)  # logits: from 0.018 to 0.993
+DECAYS = (float(np.log(1e-7)), float(np.log(1e-1)))
 
 
 def stretched(schedule: Schedule, T: int) -> Schedule:
@@ -106,7 +108,7 @@ def falling(T: int, knots: int = 12, **both: float | int | None) -> Shape:
 def every_part(T: int, knots: int = 12) -> Shape:
     """Rates, momenta and decays, each piecewise linear: log eta, logit beta, log lam in turn."""
     knots = _checks.whole(knots, "knots", least=2)
-    boxes = (RATES, (-4.0, 5.0), (float(np.log(1e-7)), float(np.log(1e-1))))
+    boxes = (RATES, MOMENTA, DECAYS)
     return _shape("every_part", _every_part, T, tuple(box for box in boxes for _ in range(knots)), {})
 
 
@@ -128,6 +130,17 @@ def drops(T: int, **both: float | int | None) -> Shape:
 def one_cycle(T: int, **both: float | int | None) -> Shape:
     """Up and down half cosines: theta = (log of the peak, share of the way up, logs of both ends' shares)."""
     return _shape("one_cycle", _one_cycle, T, (RATES, (0.02, 0.9), (-5.0, 0.0), (-10.0, 0.0)), both)
+
+
+def with_momentum(shape: Shape) -> Shape:
+    """The shape with one momentum and one decay to be chosen too: (theta, logit beta, log lam)."""
+    return shape._replace(
+        name=f"{shape.name} with momentum",
+        rule=_with_momentum(shape.rule),
+        box=(*shape.box, MOMENTA, DECAYS),
+        momentum=None,
+        decay=None,
+    )
 
 
 def _shape(name: str, rule: Any, T: int, box: Any, both: dict[str, Any]) -> Shape:
@@ -175,6 +188,16 @@ def _every_part(theta, T):
     knots = len(theta) // 3
     eta, beta, lam = (jnp.asarray(hats(T, knots), theta.dtype) @ part for part in theta.reshape(3, knots))
     return Schedule(jnp.exp(eta), jax.nn.sigmoid(beta), jnp.exp(lam))
+
+
+@lru_cache(maxsize=16)
+def _with_momentum(rule):
+    def both(theta, T):
+        ones = jnp.ones(T, theta.dtype)
+        rates = rule(theta[:-2], T).rates
+        return Schedule(rates, jax.nn.sigmoid(theta[-2]) * ones, jnp.exp(theta[-1]) * ones)
+
+    return both
 
 
 def _constant(theta, T):
