@@ -229,7 +229,7 @@ def test_a_digit_is_drawn_as_it_was_handed_over(opened, pictures):
     expected = np.round(255 * pictures[0, 2]).ravel()
     np.testing.assert_array_equal(shown(opened, "digits", "pixels"), expected)
     canvas = opened.locator(".mc-digits canvas")
-    seen = canvas.evaluate("c => [...c.getContext('2d').getImageData(10, 10, 8, 8).data]")
+    seen = canvas.evaluate("c => [...c.getContext('2d').getImageData(10, 20, 8, 8).data]")
     np.testing.assert_array_equal(np.reshape(seen, (64, 4))[:, 0], np.round(255 * pictures[0, 2, 9]).ravel())
     assert canvas.get_attribute("aria-label") == "10 pictures drawn as a 0 with guidance 2"
     assert opened.get_by_role("button", name="Draw me a 0").get_attribute("aria-pressed") == "true"

@@ -18,7 +18,7 @@ def swarms(
     arrows: Mapping[str, tuple[Any, Any]] | None = None,
     reach: int | float = 3.2,
     columns: int = 4,
-    limit: int = 260,
+    limit: int = 180,
 ) -> Figure:
     """Clouds in the plane, side by side, on one scale: title -> points (n, 2).
 

@@ -1,5 +1,5 @@
 // Draw me a seven: pictures that Python drew beforehand, for each class and strength of guidance.
-const GAP = 2, COLUMNS = 8; // pixels between pictures; pictures in a row
+const GAP = 2, COLUMNS = 4; // pixels between pictures; pictures in a row
 
 function render({ model, el }) {
   const [classes, levels, count, tall, wide] = model.get("shape"), view = model.get("pixels"), strengths = model.get("strengths"), recognised = model.get("recognised"), spread = model.get("spread");
@@ -11,7 +11,7 @@ function render({ model, el }) {
   const table = html("div", { class: "numbers" }, ...numbers.map(([name, output]) => html("span", {}, html("small", { text: name }), output)));
   const summary = html("p", { class: "summary", role: "status", "aria-live": "polite" });
   const root = html("div", { class: "mc-widget mc-digits", role: "group", "aria-label": "Draw me a digit" },
-    html("div", { class: "row", role: "group", "aria-label": "Which digit" }, html("span", { text: "Draw me a" }), ...keys), html("div", { class: "turns" }, row), sheet, table, summary);
+    html("div", { class: "choices", role: "group", "aria-label": "Which digit" }, html("span", { text: "Draw me a" }), ...keys), html("div", { class: "turns" }, row), sheet, table, summary);
   el.append(root);
   let timer = 0;
   const paint = (k, s) => {
