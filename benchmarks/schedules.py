@@ -2,7 +2,7 @@
 
 python -m benchmarks.schedules                     all of it, into results/schedules.json
 python -m benchmarks.schedules --only memory       or modes, learned, judge, horizon, transfer
-python -m benchmarks.schedules --only learned --which 1000
+python -m benchmarks.schedules --only learned --which rates
 
 modes     float64, a 64-10-10 network on digits, T = 60: every mode beside `jax.grad` of the unrolled loop and
           beside central differences; T = 2000 undone in whole numbers; the growth of w̄ in 300 steps
@@ -17,7 +17,7 @@ learned   rates of T steps learned on seeds, beside constant, cosine, step and o
           also for minibatches of 100, without momentum (good rates lie where hypergradients explode) and with
 horizon   the noisy quadratic: rates learned from sampled trainings, with all steps ahead and with one, beside
           the exact optimum and the greedy formula
-transfer  the schedules of `learned`, T = 100, as they are: other widths, other data
+transfer  the rates of `learned --which rates`, T = 100, as they are: other widths, other data
 """
 
 import argparse
@@ -65,8 +65,9 @@ class Setting(NamedTuple):
 LEARNED = {
     "100": Setting(100, 20, "all", 48, 60, 0.3, 0.2),
     "1000": Setting(1000, 20, "all", 16, 40, 0.3, 0.2),
-    "10000": Setting(10_000, 20, "all", 4, 30, 0.3, 0.2),
     "rates": Setting(100, 20, "rates", 16, 60, 0.3, 0.1),
+    "rates_1000": Setting(1000, 20, "rates", 16, 40, 0.3, 0.1),
+    "rates_10000": Setting(10_000, 20, "rates", 4, 30, 0.3, 0.1),
     "large_batch": Setting(100, 100, "rates", 16, 60, 0.3, 0.15),
     "momentum": Setting(100, 100, "rates", 8, 80, 0.03, 0.15, 0.9),
 }
@@ -377,7 +378,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 }
 
 
-def transfer(name: str = "100") -> dict[str, Any]:
+def transfer(name: str = "rates") -> dict[str, Any]:
     given = LEARNED[name]
     thetas = json.loads((RESULTS / "schedules.json").read_text())[f"learned_{name}"]["theta"]
     found: dict[str, Any] = {"conditions": conditions(), "setting": given._asdict(), "seeds": HELD_OUT}
