@@ -14,6 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from wide_table import wide_table
 
 RESULTS = "benchmarks/results/diagnose.json"
 LAST = ("double", "not explained")
@@ -36,7 +37,10 @@ class Confusion(SphinxDirective):
             raise ExtensionError(
                 f"no figures for {half!r} in {path}; run python -m benchmarks.diagnose --only answers."
             ) from problem
-        return [nodes.paragraph("", summary(result)), _wrapped(table(result), half)]
+        return [
+            nodes.paragraph("", summary(result)),
+            wide_table(table(result), f"Confusion table, {half}"),
+        ]
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -92,21 +96,6 @@ def _row(cells: list[Any]) -> nodes.row:
     return nodes.row(
         "", *[nodes.entry("", nodes.paragraph("", "", c)) for c in inline]
     )
-
-
-def _wrapped(grid: nodes.table, half: str) -> nodes.container:
-    """The table in a region that takes the focus and scrolls: it is wider than a phone."""
-    opening = (
-        '<div class="confusion-scroll" style="overflow-x:auto" role="region" tabindex="0" '
-        f'aria-label="Confusion table, {half}">'
-    )
-    wrapper = nodes.container("", classes=["confusion-wrap"])
-    wrapper += [
-        nodes.raw("", opening, format="html"),
-        grid,
-        nodes.raw("", "</div>", format="html"),
-    ]
-    return wrapper
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from wide_table import wide_table
 
 from mcbook import ledger
 
@@ -44,18 +45,7 @@ class LedgerTables(SphinxDirective):
         )
         group += nodes.tbody("", *[self._entry(entry) for entry in book])
         table += group
-        # A region that takes the focus scrolls with the arrow keys: the table is wider than a phone.
-        opening = (
-            '<div class="ledger-scroll" style="overflow-x:auto" role="region" tabindex="0" '
-            f'aria-label="Ledger of {chapter}">'
-        )
-        wrapper = nodes.container("", classes=["ledger-wrap"])
-        wrapper += [
-            nodes.raw("", opening, format="html"),
-            table,
-            nodes.raw("", "</div>", format="html"),
-        ]
-        return wrapper
+        return wide_table(table, f"Ledger of {chapter}")
 
     def _entry(self, entry: ledger.Entry) -> nodes.Node:
         rows = self.env.metadata[self.env.docname]["ledger_rows"]
