@@ -280,7 +280,7 @@ def test_nonsense_is_refused(runs, rng):
     ]:
         with pytest.raises(ValueError, match=words):
             schedules.meta_train(runs, shape, theta, **{"steps": 2, **settings})
-    with pytest.raises(ValueError, match="theta must be finite"):
+    with pytest.raises(ValueError, match="theta holds 3 NaN or infinite value"):
         schedules.meta_train(runs, shape, theta * np.nan, steps=2)
     with pytest.raises(ValueError, match=f"must hold {T} real numbers"):
         schedules.meta_train(runs, schedules.piecewise_linear(T + 1, 3), theta, steps=2)

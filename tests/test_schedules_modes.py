@@ -228,11 +228,11 @@ def blowing_up(w, X, y):
         ({"batches": np.full((T, 5), -1)}, r"0 … 19.*got -1"),
         ({"batches": np.zeros((T, 5))}, "whole numbers"),
         ({"batches": np.zeros(T, int)}, r"\(T, b\)"),
-        ({"w": np.array([1.0, np.nan])}, "w must be finite"),
+        ({"w": np.array([1.0, np.nan])}, "w holds 1 NaN or infinite value"),
         ({"w": np.arange(3)}, "flattened"),
         ({"data": np.zeros((3, 3))}, "tuple"),
         ({"held_out": (np.zeros((3, 3)), np.zeros(4))}, "equally many rows"),
-        ({"data": (np.full((20, 3), np.inf), np.zeros(20, int))}, "data must be finite"),
+        ({"data": (np.full((20, 3), np.inf), np.zeros(20, int))}, "data holds 60 NaN or infinite value"),
     ],
 )
 def test_runs_that_make_no_sense_are_refused(change, words, rng):
@@ -245,7 +245,10 @@ def test_runs_that_make_no_sense_are_refused(change, words, rng):
     [
         (schedules.Schedule(np.full(T - 1, 0.1)), f"must hold {T} real numbers"),
         (schedules.Schedule(np.full((T, 1), 0.1)), "shape"),
-        (schedules.Schedule(np.r_[np.full(T - 1, 0.1), np.nan]), rf"rates must be finite.*\({T - 1},\)"),
+        (
+            schedules.Schedule(np.r_[np.full(T - 1, 0.1), np.nan]),
+            rf"rates holds 1 NaN or infinite value.*\({T - 1},\)",
+        ),
         (schedules.Schedule(np.r_[-0.1, np.full(T - 1, 0.1)]), "negative, got -0.1 at step 0"),
         (schedules.Schedule(np.full(T, 0.1), np.full(T, 1.0)), r"momenta must lie in \[0, 1\)"),
         (schedules.Schedule(np.full(T, 0.1), None, np.full(T, -1e-3)), "decays must not be negative"),

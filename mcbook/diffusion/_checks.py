@@ -5,35 +5,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from mcbook._numbers import finite as finite
+from mcbook._numbers import not_negative as not_negative
+from mcbook._numbers import positive as positive
+from mcbook._numbers import reals as reals
+from mcbook._numbers import whole as whole
+
+SPREADS = "drop or impute those rows, one of them would spread through the whole batch"
+
 
 def traced(*values: Any) -> bool:
     """Whether JAX is looking through the call: shapes are known then, numbers are not."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
-
-
-def reals(values: Any, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """values as finite float64, of that shape if one is given.  Raises ValueError naming the remedy."""
-    out = np.asarray(values)
-    if out.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {out.dtype}; convert with .astype(float)."
-        )
-    out = np.asarray(out, dtype=float)
-    if shape is not None and out.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {out.shape}.")
-    finite(out, name)
-    return out
-
-
-def finite(values: Any, name: str) -> None:
-    """Raises ValueError if values hold NaN or infinity."""
-    bad = ~np.isfinite(np.asarray(values))
-    if bad.any():
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name} holds {int(bad.sum())} NaN or infinite value(s), the first at {first}; drop or "
-            "impute those rows, one of them would spread through the whole batch."
-        )
 
 
 def samples(x: Any, name: str = "x", *, d: int | None = None) -> Any:
@@ -51,31 +34,8 @@ def samples(x: Any, name: str = "x", *, d: int | None = None) -> Any:
             f"{name} must be {want}, rows are samples; got shape {x.shape}. One alone is x[None]."
         )
     if not traced(x):
-        finite(x, name)
+        finite(x, name, SPREADS)
     return x
-
-
-def whole(n: Any, name: str, *, least: int = 1) -> int:
-    """n as an int ≥ least."""
-    if isinstance(n, bool) or int(n) != n or n < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}.")
-    return int(n)
-
-
-def positive(value: Any, name: str, why: str = "") -> float:
-    """value as a finite float > 0."""
-    value = float(value)
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}{why and ': ' + why}.")
-    return value
-
-
-def not_negative(value: Any, name: str) -> float:
-    """value as a finite float ≥ 0."""
-    value = float(value)
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be finite and not negative, got {value}.")
-    return value
 
 
 def answered(D: Any, name: str, sigma: Any) -> None:

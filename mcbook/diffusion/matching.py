@@ -102,7 +102,7 @@ def gain(
     """
     data = np.asarray(data, np.float32)
     learned.check_shape(model, data.shape[1:])
-    _checks.finite(data, "data")
+    _checks.finite(data, "data", _checks.SPREADS)
     labels = named.check_labels(labels, len(data), learned.classes_of(model))
     draws = _checks.whole(draws, "draws", least=2)
     low, high = _checks.ascending(sigma_min, sigma_max, ("sigma_min", "sigma_max"))

@@ -4,50 +4,11 @@ from typing import Any
 
 import numpy as np
 
-
-def reals(values: Any, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """values as finite float64, of that shape if one is given.  Raises ValueError naming the remedy."""
-    out = np.asarray(values)
-    if out.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {out.dtype}; convert with .astype(float)."
-        )
-    out = np.asarray(out, dtype=float)
-    if shape is not None and out.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {out.shape}.")
-    return finite(out, name)
-
-
-def finite(out: np.ndarray, name: str) -> np.ndarray:
-    """out itself, if it holds neither NaN nor infinity."""
-    if not np.isfinite(out).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
-        count = int((~np.isfinite(out)).sum())
-        raise ValueError(f"{name} holds {count} NaN or infinite value(s), the first at {first}.")
-    return out
-
-
-def whole(n: Any, name: str, *, least: int = 1) -> int:
-    """n as an int ≥ least."""
-    if isinstance(n, bool) or int(n) != n or n < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}.")
-    return int(n)
-
-
-def positive(value: Any, name: str, why: str = "") -> float:
-    """value as a finite float > 0."""
-    value = float(value)
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}{why and ': ' + why}.")
-    return value
-
-
-def not_negative(value: Any, name: str, why: str = "") -> float:
-    """value as a finite float ≥ 0."""
-    value = float(value)
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be finite and not negative, got {value}{why and ': ' + why}.")
-    return value
+from mcbook._numbers import finite as finite
+from mcbook._numbers import not_negative as not_negative
+from mcbook._numbers import positive as positive
+from mcbook._numbers import reals as reals
+from mcbook._numbers import whole as whole
 
 
 def coefficient(value: Any, cells: int, name: str, *, zero: bool) -> np.ndarray:

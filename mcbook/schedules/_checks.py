@@ -5,6 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from mcbook._numbers import finite as finite
+from mcbook._numbers import positive as positive
+from mcbook._numbers import whole as whole
+
 
 def prepared(run: Any, schedule: Any) -> tuple[Any, Any]:
     """Run and schedule as JAX arrays in the precision of the weights.  Raises ValueError naming the fault."""
@@ -85,28 +89,6 @@ def vector(values: Any, name: str, dtype: Any) -> Any:
         )
     finite(out, name)
     return jnp.asarray(out, dtype)
-
-
-def finite(out: np.ndarray, name: str) -> None:
-    """Neither NaN nor infinity."""
-    if not np.isfinite(out).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
-        raise ValueError(f"{name} must be finite, got {out[first]} at {first}.")
-
-
-def whole(n: Any, name: str, *, least: int = 1) -> int:
-    """n as an int ≥ least."""
-    if isinstance(n, bool) or int(n) != n or n < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}.")
-    return int(n)
-
-
-def positive(value: Any, name: str) -> float:
-    """value as a finite float > 0."""
-    value = float(value)
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}.")
-    return value
 
 
 def _same_rows(arrays: Any, name: str) -> int:
