@@ -175,7 +175,7 @@ def test_killed_without_warning_nothing_that_was_saved_is_lost(tmp_path, pixels)
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert path.exists()
-    assert checkpoint._read(path)[0]["settings"]["steps"] == 200_000
+    assert checkpoint.read(path)[0]["settings"]["steps"] == 200_000
     saved = train(pixels, path, 5, settings=settings).steps  # nothing beyond what was saved
     assert saved >= 5
     rest = train(pixels, path, saved + 10, settings=settings)

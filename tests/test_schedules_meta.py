@@ -124,7 +124,7 @@ def test_broken_and_foreign_checkpoints_are_refused(runs, tmp_path):
             schedules.meta_train(other_runs, other_shape, other_theta, steps=steps, checkpoint=path)
     for broken in (good[: len(good) // 2], b"", b"not a checkpoint", good[:-30]):
         path.write_bytes(broken)
-        with pytest.raises(ValueError, match=r"meta\.npz is broken.*delete it"):
+        with pytest.raises(ValueError, match=r"meta\.npz is no whole checkpoint.*delete it"):
             schedules.meta_train(runs, shape, theta, steps=2, checkpoint=path)
 
 

@@ -10,7 +10,8 @@ Modules    processes (VP, VE, EDM: one curve, three frames), mixtures (score, He
 Page       book/creation/diffusion
 """
 
-from mcbook.diffusion import checkpoint, images, trained
+from mcbook import _checkpoint as checkpoint
+from mcbook.diffusion import images, trained
 from mcbook.diffusion.bits import (
     FlowDensity,
     flow_density,

@@ -23,7 +23,8 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
-from mcbook.diffusion import _checks, checkpoint, matching
+from mcbook import _checkpoint as checkpoint
+from mcbook.diffusion import _checks, matching
 from mcbook.diffusion import labelled as named
 from mcbook.diffusion import model as learned
 from mcbook.diffusion.model import Model

@@ -12,9 +12,6 @@ References maclaurin2015, kingma2015
 """
 
 import hashlib
-import io
-import os
-import zipfile
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,6 +23,7 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
+from mcbook import _checkpoint
 from mcbook.schedules import _checks
 from mcbook.schedules.ensembles import each_core, evaluate, factors, many
 from mcbook.schedules.reverse import plan_of
@@ -33,7 +31,6 @@ from mcbook.schedules.run import Array, Run
 
 LOUDEST = 3.0  # medians that a seed's gradient may be long
 WORSE = 1.1  # times the least loss so far: a step that leads there is taken back
-COURSE = ("theta", "losses", "thetas", "grad_norms", "taken_back")
 GRADIENT = 5  # trainings that one hypergradient is counted as (measured: 3 to 5 times the time)
 
 
@@ -161,6 +158,11 @@ class _Course(NamedTuple):
         theta = self.theta + (2 / 3) ** len(self.taken_back) * np.asarray(update)
         return _Course(theta, state, *seen, self.taken_back)
 
+    def arrays(self) -> tuple[Any, ...]:
+        """The same as a tree of arrays, as many whatever the step."""
+        rest = (np.asarray(part) for part in (self.losses, self.thetas, self.grad_norms))
+        return (self.theta, self.state, *rest, np.asarray(self.taken_back, int))
+
     def best(self) -> np.ndarray:
         """theta of least loss; before the first loss the theta at hand."""
         return self.thetas[int(np.argmin(self.losses))] if self.losses else self.theta
@@ -183,42 +185,21 @@ def fingerprint(runs: Run, shape: Any, theta: np.ndarray, settings: tuple) -> st
 
 
 def save(path: str | Path, mark: str, course: _Course) -> None:
-    """Write a checkpoint next to its place, then move it there: a reader sees the old one or the new one."""
-    path, leaves = Path(path), jax.tree.leaves(course.state)
-    parts: dict[str, Any] = {name: np.asarray(getattr(course, name)) for name in COURSE}
-    parts |= {f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)} | {"mark": np.array(mark)}
-    draft = path.with_name(path.name + ".part")
-    with open(draft, "wb") as file:
-        np.savez(file, **parts)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    """Write a checkpoint, whole or not at all."""
+    _checkpoint.save(path, course.arrays(), {"mark": mark})
 
 
 def load(path: str | Path, mark: str, fresh: _Course) -> _Course:
     """The course of a checkpoint.  Raises ValueError for one that is cut off or is of another training."""
-    leaves, tree = jax.tree.flatten(fresh.state)
-    try:
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        state = [jnp.asarray(found[f"state_{i}"]) for i in range(len(leaves))]
-        course = [found[name] for name in COURSE]
-        theirs = str(found["mark"])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as fault:
-        raise ValueError(
-            f"the checkpoint {Path(path).name} is broken or no checkpoint ({type(fault).__name__}); "
-            "delete it to begin anew."
-        ) from fault
-    if theirs != mark:
+    header, leaves = _checkpoint.read(path)
+    if header["settings"] != {"mark": mark}:
         raise ValueError(
             f"the checkpoint {Path(path).name} belongs to another training (other runs, shape, theta or "
             "settings); name another file, or delete it to begin anew."
         )
-    theta, losses, thetas, norms, back = course
-    state = jax.tree.unflatten(tree, state)
-    return _Course(
-        theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.astype(int).tolist())
-    )
+    theta, state, losses, thetas, norms, back = jax.tree.unflatten(jax.tree.structure(fresh.arrays()), leaves)
+    state = jax.tree.map(jnp.asarray, state)
+    return _Course(theta, state, losses.tolist(), list(thetas), norms.tolist(), tuple(back.tolist()))
 
 
 def _name(what: Any) -> str:

@@ -1,5 +1,7 @@
 """Checkpoints: a training that is killed loses nothing that was saved, and a wrong file is refused by name.
 
+Private; diffusion and schedules share it.
+
 Format     one .npz: the leaves of the state in order, and a header (JSON) with their names, shapes, types,
            the settings of the run and a SHA-256 over all of it; never a pickle
 Writing    to a temporary file beside the checkpoint, flushed to the disk, then renamed onto it: whoever
@@ -55,7 +57,7 @@ def load(path: Any, like: Any, settings: dict[str, Any] | None = None) -> Any:
     ValueError : no checkpoint, truncated or damaged; of another architecture; of a run with other settings.
     """
     path = Path(path)
-    header, leaves = _read(path)
+    header, leaves = read(path)
     wanted = _described(like)
     if header["leaves"] != wanted:
         raise ValueError(
@@ -77,8 +79,9 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Header and leaves of a whole checkpoint.  Raises ValueError for anything else."""
+def read(path: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Header (settings in it) and leaves of a whole checkpoint.  Raises ValueError for anything else."""
+    path = Path(path)
     damaged = f"{path.name} is no whole checkpoint: it is truncated, damaged or something else"
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
