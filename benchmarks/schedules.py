@@ -168,7 +168,14 @@ def memory(largest: int) -> dict[str, Any]:
                 done = in_child(name, T)
                 seconds[name].append(done["seconds"])
                 temp[name] = done["temp_bytes"]
-        found[str(T)] = {name: {"seconds": spread(seconds[name]), "temp_bytes": temp[name]} for name in sides}
+        found[str(T)] = {
+            name: {
+                "seconds": spread(seconds[name]),
+                "temp_bytes": temp[name],
+                "temp_mb": temp[name] / 1e6,
+            }
+            for name in sides
+        }
         for name in sides if "automatic" in sides else ():
             ratio = [a / b for a, b in zip(seconds[name], seconds["automatic"], strict=True)]
             found[str(T)][name]["time_beside_automatic"] = spread(ratio)
