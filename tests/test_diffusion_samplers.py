@@ -144,6 +144,16 @@ def test_ancestral_steps_are_the_posterior_of_ddpm(rng):
     np.testing.assert_allclose(found, y / np.sqrt(bar_b), rtol=1e-12)
 
 
+def test_euler_maruyama_steps_follow_the_reverse_sde(rng):
+    """Anderson 1982, in sigma², where g = 1: ½ (1 + eta²) of the exact score, eta of the noise."""
+    mix, (a, b), eta = diffusion.five_spots(), (3.0, 2.0), 0.7
+    x, noise = a * rng.normal(size=(64, 2)), rng.normal(size=(64, 2))
+    step = samplers.Step(diffusion.denoiser(mix), x, a, b, None, lambda: noise, 1.0, eta)
+    grad = np.asarray(diffusion.score(x, diffusion.noised(mix, a)))
+    known = x + (1 + eta**2) / 2 * (a**2 - b**2) * grad + eta * np.sqrt(a**2 - b**2) * noise
+    np.testing.assert_allclose(samplers.euler_maruyama(step)[0], known, rtol=1e-10)
+
+
 # The random ones
 
 
