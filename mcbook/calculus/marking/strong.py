@@ -17,6 +17,7 @@ from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.metrics import newton_step, other_metric
+from mcbook.calculus.marking.repair import Repaired, alone, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
@@ -72,20 +73,26 @@ def marked(
     if all(norm(G) == 0 for G in truths):
         return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
     search = Search(graph, draws, slips)
+    edited = repaired(given.text, search) if given.text else []
     if not right:
-        found = explain_shape(search, answers)
+        found = [*explain_shape(search, answers), *alone(search, edited, truths)]
+        found = sorted(found or with_a_slip(search, edited), key=lambda x: x.cost)
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
-    for verdict in _hypotheses(search, truths, given):
+    for verdict in _hypotheses(search, truths, given, edited):
         return verdict
     return _not_explained(graph, draws, truths, answers)
 
 
-def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterator[Diagnosis]:
+def _hypotheses(
+    search: Search, truths: Sequence[Reals], given: Given, edited: Sequence[Repaired]
+) -> Iterator[Diagnosis]:
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
-    single = search.explain(answers, 0, 1)
+    single = sorted(
+        [*search.explain(answers, 0, 1), *alone(search, edited, truths)], key=lambda x: x.cost
+    )
     if whole := _of_the_whole(answers, truths):
         same = [x for x in single if x.labels == {whole[0]}]
         rest = [x for x in single if x not in same]
@@ -110,7 +117,9 @@ def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterat
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
-    found = search.explain(answers, 3, None)
+    found = sorted(
+        [*search.explain(answers, 3, None), *with_a_slip(search, edited)], key=lambda x: x.cost
+    )
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
