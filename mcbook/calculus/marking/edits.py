@@ -33,12 +33,13 @@ class Edit(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A token, with those around it and the function in whose brackets it stands."""
+    """A token, with those around it, the function in whose brackets it stands, and how many are open."""
 
     token: Token
     before: Token
     after: Token
     inside: str
+    depth: int
 
     @property
     def is_binary(self) -> bool:
@@ -68,7 +69,7 @@ def places(text: str) -> Iterator[Place]:
         if token.text == ")" and len(calls) > 1:
             calls.pop()
         if token.kind != "stop":
-            yield Place(token, before, after, calls[-1])
+            yield Place(token, before, after, calls[-1], len(calls) - 1)
         if token.text == "(":
             calls.append(before.text if before.kind == "name" else calls[-1])
 
@@ -98,7 +99,7 @@ def products(p: Place) -> Iterator[Edit]:
     other = {"@": "*", "*": "@"}.get(p.token.text)
     if other:
         what = f"{p.token.text} where {other} belongs, {at(p.token)}"
-        yield Edit("hadamard", 1.05, what, p.token.at, p.token.at + 1, other)
+        yield Edit("hadamard", 0.95, what, p.token.at, p.token.at + 1, other)
 
 
 def signs(p: Place) -> Iterator[Edit]:
@@ -125,7 +126,7 @@ def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
     token = p.token
     if p.starts_term and not (token.kind == "number" and p.after.text in ENDS):
         for c, words in (("2", "half"), ("0.5", "twice"), ("4", "a quarter of"), ("0.25", "four times")):
-            cost = 1.0 if c in ("2", "0.5") else 1.4
+            cost = 1.0 if c in ("2", "0.5") and p.depth == 0 else 1.4
             what = f"the term {at(token)} is {words} what it should be"
             yield Edit("factor", cost, what, token.at, token.at, f"{c} * ")
         for m in averaged:
@@ -135,7 +136,8 @@ def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
     if token.kind == "number" and p.before.text != "**" and {p.before.text, p.after.text} & {"*", "/"}:
         for new, words in ((f"(2 * {token.text})", "doubled"), (f"({token.text} / 2)", "halved"), ("1", "gone")):
             what = f"the number {token.text} {at(token)}, which should be {words}"
-            yield Edit("factor", 1.1, what, token.at, end, new)
+            label = "mean" if token.text in averaged else "factor"
+            yield Edit(label, 1.1, what, token.at, end, new)
 
 
 def transposes(p: Place) -> Iterator[Edit]:

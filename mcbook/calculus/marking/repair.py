@@ -31,7 +31,8 @@ class Repaired(NamedTuple):
 def repaired(answer: str, search: Search) -> list[Repaired]:
     """The answers one edit away that have the variable's shape and a value, one for each class and value."""
     f = search.graph.derivation.f
-    known = [s.name for s in f.free] + [d.name for d in definitions(f)]
+    E = _read(answer, f)
+    known = list(dict.fromkeys(n.name for n in (*f.free, *definitions(f), *definitions(E or f))))
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
     for edit in edits(answer, known, averaged):

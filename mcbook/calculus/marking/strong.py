@@ -26,6 +26,7 @@ from mcbook.calculus.marking.slips import Slip
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
+MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
 NATURAL = 1.05  # what "another metric" costs beside the slips
 
 
@@ -131,7 +132,7 @@ def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[st
     c = round(_multiple(answers, truths), 8)
     if c == -1.0:
         return "sign", "the sign of the whole: the answer is −G"
-    if c in (2.0, 0.5, 4.0, 0.25):
+    if c in (2.0, 0.5):
         return "factor", f"the answer is {c:g} times the gradient"
     return None
 
@@ -179,9 +180,9 @@ def _explained(
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
-    """Two slips of other classes, no more surprising than the best two: then neither pair is believed."""
+    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed."""
     best = found[0]
-    close = [x for x in found[1:] if x.cost <= best.cost + 1e-9 and x.labels != best.labels]
+    close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
     return close[0] if close and len(best.slips) > 1 else None
 
 
