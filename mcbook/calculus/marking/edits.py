@@ -181,3 +181,26 @@ def steps(p: Place, names: Sequence[str]) -> Iterator[Edit]:
             label = "point" if time_of(name) is None else "time"
             what = f"{p.token.text} where {name} belongs, {at(p.token)}"
             yield Edit(label, 1.05, what, p.token.at, p.token.at + len(p.token.text), name)
+
+
+def rewritings(text: str) -> Iterator[Edit]:
+    """What people write for a product or a sum of a right formula, and what NumPy takes without a word."""
+    found = [p for p in places(text) if p.inside not in FIXED and p.after.text != "="]
+    for k, p in enumerate(found):
+        start, stop = p.token.at, p.token.at + len(p.token.text)
+        if p.token.text in ("@", "*"):
+            other = "*" if p.token.text == "@" else "@"
+            yield Edit("hadamard", 1.15, f"{other} for the {p.token.text} {at(p.token)}", start, stop, other)
+        elif p.token.text == "outer" and p.after.text == "(":
+            inside = [q.token.at for q in found[k + 1 :] if q.depth == p.depth + 1 and q.token.text == ","]
+            close = next(q.token.at for q in found[k + 2 :] if q.depth == p.depth and q.token.text == ")")
+            a, b = text[stop + 1 : inside[0]], text[inside[0] + 1 : close]
+            start -= 3 * (text[start - 3 : start] == "np.")
+            yield Edit("hadamard", 1.15, "* for the outer product", start, close + 1, f"(({a}) * ({b}))")
+        elif p.token.text == "sum" and p.after.text == "(" and p.before.text == ".":
+            close = next(q.token.at for q in found[k + 2 :] if q.depth == p.depth and q.token.text == ")")
+            yield Edit("batch", 1.15, "the sum forgotten", p.before.at, close + 1, "")
+            if "axis=" in text[stop:close]:
+                axis = text[stop:close].strip()[-1]
+                other = str(1 - int(axis))
+                yield Edit("batch", 1.15, "the wrong axis in the sum", close - 1, close, other)
