@@ -128,7 +128,15 @@ def _hypotheses(
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
-        yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+        yield _a_multiple(graph, c)
+
+
+def _a_multiple(graph: Graph, c: float) -> Diagnosis:
+    """The answer is c times the gradient, nobody knows why: by a size of the data, or a number; and a sign."""
+    sizes = {k for s in graph.derivation.f.free for k in s.shape if k > 2}
+    label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
+    found = _plain(label, f"the answer is {c:.6g} times the gradient")
+    return found if c > 0 else found._replace(classes=tuple(sorted((label, "sign"))))
 
 
 def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
