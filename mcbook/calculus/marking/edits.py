@@ -19,7 +19,7 @@ FIXED = {"I", "eye", "identity", "ones", "zeros"}  # their arguments are sizes
 
 
 class Edit(NamedTuple):
-    """The class of the mistake that it undoes, how surprising that is, in words, and text[start:stop] → new."""
+    """The class of the mistake that it undoes, how surprising that is, in words; text[start:stop] → new."""
 
     label: str
     cost: float

@@ -132,7 +132,7 @@ def _hypotheses(
 
 
 def _a_multiple(graph: Graph, c: float) -> Diagnosis:
-    """The answer is c times the gradient, nobody knows why: by a size of the data, or a number; and a sign."""
+    """The answer is c times the gradient, for no known reason: a size of the data, or a number; a sign."""
     sizes = {k for s in graph.derivation.f.free for k in s.shape if k > 2}
     label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
     found = _plain(label, f"the answer is {c:.6g} times the gradient")
