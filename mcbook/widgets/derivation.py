@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from mcbook.calculus.engine.rules import title_latex
 from mcbook.calculus.entries import Entry, draw
 from mcbook.widgets.front import read_together
 
+Draws = Callable[[np.random.Generator], dict[str, Any]]
 POINTS, DIRECTIONS, ALLOWED = 3, 2, 1e-7
 SUM = re.compile(r"(?:\\sum_\{\w=1\}\^\{\d+\} )+")
 GLOSS = {
@@ -66,23 +67,15 @@ class DeriveIt:
         letter: str = "f",
         layout: str = "gradient",
         title: str = "derive it",
-        values: Any = None,
+        values: Draws | None = None,
         seed: int = 0,
     ) -> None:
-        row = entry(source) if isinstance(source, str) else source if isinstance(source, Entry) else None
-        if row is None and not isinstance(source, Derivation):
-            raise ValueError(f"DeriveIt expects a name of the catalogue or a derivation, got {source!r}.")
         if layout not in LAYOUTS:
             raise ValueError(f"a layout is one of {', '.join(LAYOUTS)}, got {layout!r}.")
-        self.derivation = row.derive() if row is not None else source
+        self.derivation, draws = _read(source)
         self.letter, self.layout, self.title = letter, layout, title
-        draws = values or (row.sample if row is not None else self._draw)
-        self.disagreement = checked(self.derivation, draws, np.random.default_rng(seed))
+        self.disagreement = checked(self.derivation, values or draws, np.random.default_rng(seed))
         self._name = f"mc-derive-{next(_count)}"
-
-    def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        symbols = sorted(self.derivation.f.free, key=lambda s: s.name)
-        return {s.name: draw(s.data.shape, s.data.structure, rng) for s in symbols}
 
     def __repr__(self) -> str:
         text = derivation_text(self.derivation, self.letter)
@@ -138,7 +131,18 @@ class DeriveIt:
         return f"<details><summary>the gradient as NumPy and JAX code</summary>{blocks}</details>"
 
 
-def checked(derivation: Derivation, draws: Any, rng: np.random.Generator) -> float:
+def _read(source: str | Entry | Derivation) -> tuple[Derivation, Draws]:
+    """The derivation, and how values for its symbols are drawn."""
+    if isinstance(source, Derivation):
+        symbols = sorted(source.f.free, key=lambda s: s.name)
+        return source, lambda rng: {s.name: draw(s.data.shape, s.data.structure, rng) for s in symbols}
+    if not isinstance(source, str | Entry):
+        raise ValueError(f"DeriveIt expects a name of the catalogue or a derivation, got {source!r}.")
+    row = entry(source) if isinstance(source, str) else source
+    return row.derive(), row.sample
+
+
+def checked(derivation: Derivation, draws: Draws, rng: np.random.Generator) -> float:
     """The largest |Σ⟨C, dE⟩ − slope of f| over all lines, points and directions, relative to ‖G‖.
 
     Raises ValueError, naming the line, where it exceeds what central differences leave open.
