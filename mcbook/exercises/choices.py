@@ -130,7 +130,7 @@ def _own(choice: Choice, own: str, f: Expr, X: Expr, known: list[Any], draws: Se
     values = _values(formula, draws)
     if not found.classes or formula.shape != X.shape or _met(values, known):
         raise ValueError(
-            f"choice expects wrong answers of the shape {X.shape} that have a name and differ from the others; "
+            f"choice expects wrong answers of the shape {X.shape} that have a name and are not met twice; "
             f"{own!r} has shape {formula.shape} and is {found.verdict}: {found.cause}."
         )
     known.append(values)

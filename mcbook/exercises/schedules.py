@@ -217,7 +217,7 @@ BOXES: dict[str, dict[str, Any]] = {
 
 CHOICES: dict[str, Choice] = {
     "schedules-choice": Choice(
-        "sqnorm(X @ (w - eta * A.T @ (A @ w - b)) - y) / 2",
+        "g = A.T @ (A @ w - b); u = w - eta * g; sqnorm(X @ u - y) / 2",
         "X:5,3 y:5 A:4,3 b:4 w:3 eta::positive",
         "w",
     ),

@@ -1,4 +1,4 @@
-"""Expressions in MathML, which browsers set by themselves: no script, no network, and it can be read aloud."""
+"""Expressions in MathML, which browsers set by themselves: no script, no network, readable aloud."""
 
 import re
 from fractions import Fraction
@@ -29,7 +29,7 @@ class MathML(Printer):
     otimes = "<mo>⊗</mo>"
     d = _upright("d")
     transposed = _upright("T")
-    minus_script = "<mo>−</mo>"
+    minus_script = '<mo lspace="0" rspace="0">−</mo>'
     words: ClassVar[dict[str, str]] = {
         **{"logdet": "<mi>log</mi>", "det": "<mi>det</mi>"},
         **{"trace": "<mi>tr</mi>", "diagonal": "<mi>diag</mi>"},
@@ -71,7 +71,7 @@ class MathML(Printer):
         return self.number(p)
 
     def entrywise(self, p: Number) -> str:
-        return f"<mo>∘</mo>{self.number(p)}"
+        return f'<mo lspace="0" rspace="0">∘</mo>{self.number(p)}'
 
     def fraction(self, above: str, below: str) -> tuple[str, int]:
         return f"<mfrac>{_row(above)}{_row(below)}</mfrac>", CHAIN
@@ -102,7 +102,7 @@ class MathML(Printer):
 
 def _closed(inside: str) -> str:
     inside = _BARE.sub(r"<mo>\1</mo>", inside)
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML">{_row(inside)}</math>'
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true">{_row(inside)}</math>'
 
 
 def mathml(E: Expr) -> str:
