@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -148,4 +149,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "ω is the root of k over m.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "correction-choice": Choice(
+        "y @ solve(K, y) / 2 + logdet(K) / 2",
+        "K:4,4:invertible y:4",
+        "K",
+    ),
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -227,4 +228,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Integrate the divergence: ∫ σ/(1 + σ²) dσ = ½ log(1 + σ²).",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "diffusion-choice": Choice(
+        "sqnorm(sigma * tanh((x + sigma * z) @ W.T) + z) / (2 * n)",
+        "W:3,3 x:5,3 z:5,3 sigma::positive n::positive",
+        "W",
+    ),
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -158,4 +159,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Invert the two-by-two matrix C, or refit by hand: one point is left, and α₂ = 1/1.5.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "kernels-choice": Choice(
+        "a @ K @ K @ a / 2 - y @ K @ a + lam * a @ K @ a / 2",
+        "K:4,4:spd a:4 y:4 lam::positive",
+        "a",
+    ),
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -183,4 +184,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "The coupling −1/h + κh/6 must not be positive.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "ridge-choice": Choice(
+        "sqnorm(X @ w - y) / (2 * n) + lam * sqnorm(w) / 2",
+        "X:5,3 w:3 y:5 n::positive lam::positive",
+        "w",
+    ),
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -212,4 +213,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "A multiplication by 0.9 maps 10 numbers to 9: log₂(10/9) bits are lost.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "schedules-choice": Choice(
+        "g = A.T @ (A @ w - b); u = w - eta * g; sqnorm(X @ u - y) / 2",
+        "X:5,3 y:5 A:4,3 b:4 w:3 eta::positive",
+        "w",
+    ),
 }

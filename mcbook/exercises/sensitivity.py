@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -197,4 +198,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Subtract the mean over the letters from every entry, then take the norm.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "sensitivity-choice": Choice(
+        "v @ tanh(W @ x + b)",
+        "W:4,3 b:4 v:4 x:3",
+        "x",
+    ),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 Slope = Callable[[np.ndarray, int], np.ndarray]
@@ -201,4 +202,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "With segments of length s there are T/s checkpoints, and the s states of one segment.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "splice-choice": Choice(
+        "logsumexp(W @ h) - y @ W @ h",
+        "W:4,3 h:3 y:4",
+        "W",
+    ),
 }

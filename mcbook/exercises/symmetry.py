@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -135,4 +136,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Three conditions for the translations, three for the rotations.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "symmetry-choice": Choice(
+        "sum(exp(-sqdist(R) / 2))",
+        "R:4,3",
+        "R",
+    ),
 }

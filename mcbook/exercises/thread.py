@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -130,3 +131,5 @@ BOXES: dict[str, dict[str, Any]] = {
         "hint": "x₁ = 6. The slope of θ₁x² at x₁ comes first, and then what θ₀ is multiplied by.",
     },
 }
+
+CHOICES: dict[str, Choice] = {}

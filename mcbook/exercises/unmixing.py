@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mcbook import unmixing
+from mcbook.exercises.choices import Choice
 from mcbook.notebook import Question
 
 
@@ -71,4 +72,12 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Move that one entry of W a little, and watch the determinant.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "unmixing-choice": Choice(
+        "sum(logcosh(X @ W.T)) / n - logdet(W)",
+        "X:5,3 W:3,3:invertible n::positive",
+        "W",
+    ),
 }

@@ -10,6 +10,7 @@ from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
+from mcbook.widgets.choice import MultipleChoice
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.derivation import DeriveIt
 from mcbook.widgets.digits import DrawMe
@@ -34,6 +35,7 @@ __all__ = [
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
+    "MultipleChoice",
     "Mutants",
     "MutateByHand",
     "MutateProtein",
