@@ -36,13 +36,16 @@ from mcbook.differentials.first import (
     trace_sandwich,
     vjp_inverse,
 )
+from mcbook.differentials.maps import MAPS, PlaneMap
 from mcbook.differentials.rest import Rests, rests
 from mcbook.differentials.stacking import commutation, unvec, vec
 from mcbook.differentials.symmetric import entry_derivatives, sym, symmetric_of
 
 __all__ = [
     "CAST",
+    "MAPS",
     "Knobs",
+    "PlaneMap",
     "Rests",
     "balanced",
     "commutation",

@@ -14,6 +14,7 @@ from mcbook.widgets.choice import MultipleChoice
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.derivation import DeriveIt
 from mcbook.widgets.digits import DrawMe
+from mcbook.widgets.linearise import Linearise
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.noise import ThereAndBack
@@ -35,6 +36,7 @@ __all__ = [
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
+    "Linearise",
     "MultipleChoice",
     "Mutants",
     "MutateByHand",
