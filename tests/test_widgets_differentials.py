@@ -136,7 +136,7 @@ def test_the_keyboard_moves_the_point_and_the_square_stays_in_the_picture(opened
     slider.focus()
     for _ in range(3):
         opened.keyboard.press("ArrowRight")
-    assert numbers(opened)["point"][0] == pytest.approx(0.63)
+    assert numbers(opened)["point"][0] == pytest.approx(0.83)
     opened.keyboard.press("End")
     assert numbers(opened)["point"][0] == pytest.approx(window(MAPS[0].domain)[1] - 2**-1.5)
 

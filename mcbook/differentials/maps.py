@@ -87,7 +87,7 @@ def jacobian_inverse_slice(p: Float[Array, " 2"]) -> Float[Array, "2 2"]:
 
 MAPS: tuple[PlaneMap, ...] = (
     PlaneMap("bend", "(x + ½ sin 2y, y + ½ sin 2x)", bend, jacobian_bend,
-             (0.0, 0.0, 1.2), (0.0, 0.0, 1.75), (0.6, 0.4)),
+             (0.0, 0.0, 1.2), (0.0, 0.0, 1.75), (0.8, 0.7)),
     PlaneMap("z²", "(x² − y², 2xy), the square of x + iy", square_z, jacobian_square_z,
              (0.0, 0.0, 1.2), (0.3, 0.0, 2.2), (0.8, 0.4)),
     PlaneMap("polar", "(x cos y, x sin y), radius and angle to the plane", polar, jacobian_polar,
