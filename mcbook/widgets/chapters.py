@@ -54,6 +54,10 @@ THREAD = (
 
 TIES = (
     Tie(
+        "differentials", "unmixing", "d log|det W| = ⟨W⁻ᵀ, dW⟩: the volume of the colours, and of the voices"
+    ),
+    Tie("differentials", "ridge", "d A⁻¹ = −A⁻¹ dA A⁻¹: read from its other end, it is the adjoint field"),
+    Tie(
         "unmixing", "diffusion", "log|det|: how much a map stretches space; along a flow its rate is a trace"
     ),
     Tie("unmixing", "symmetry", "equivariance: mix the data or turn the molecule, and the answer goes along"),
