@@ -61,7 +61,7 @@ def test_planted_errors_are_found(row, which, wrong, rng):
         ("inverse", "differential", "-inv(X) @ dX"),
         ("inverse", "gradient", "-inv(X) @ C @ inv(X)"),
         ("square", "differential", "2 * X @ dX"),
-        ("nine knobs", "gradient", "(X @ W.T - Y).T @ X / 2"),
+        ("nine knobs", "gradient", "(P @ W.T - Q).T @ P / 2"),
     ],
 )
 def test_classic_mistakes_are_found(name, which, wrong, rng):

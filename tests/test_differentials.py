@@ -163,32 +163,32 @@ def test_what_has_no_rest_is_named(change, message):
 
 
 def patches(rng, n=24):
-    Y = rng.random((n, 3))
-    return Y @ dl.CAST.T, Y
+    Q = rng.random((n, 3))
+    return Q @ dl.CAST.T, Q
 
 
 def test_the_knobs_find_the_inverse_of_the_cast(rng):
-    X, Y = patches(rng)
-    np.testing.assert_allclose(dl.balanced(X, Y), np.linalg.inv(dl.CAST), atol=1e-11)
-    found = dl.turn(X, Y, turns=20000, tol=1e-9)
+    P, Q = patches(rng)
+    np.testing.assert_allclose(dl.balanced(P, Q), np.linalg.inv(dl.CAST), atol=1e-11)
+    found = dl.turn(P, Q, turns=20000, tol=1e-9)
     assert found.converged
     np.testing.assert_allclose(found.W, np.linalg.inv(dl.CAST), atol=1e-4)
     assert np.all(np.diff(found.losses) <= 1e-16)
 
 
 def test_all_nine_derivatives_vanish_at_the_balanced_desk(rng):
-    X, Y = patches(rng)
-    Y = Y + 0.1 * rng.normal(size=Y.shape)
-    G = dl.grad_loss_W(dl.balanced(X, Y), X, Y)
+    P, Q = patches(rng)
+    Q = Q + 0.1 * rng.normal(size=Q.shape)
+    G = dl.grad_loss_W(dl.balanced(P, Q), P, Q)
     assert np.abs(G).max() < 1e-14
-    assert not dl.turn(X, Y, turns=3).converged
+    assert not dl.turn(P, Q, turns=3).converged
 
 
 def test_nudging_finds_the_same_nine_numbers_to_the_step(rng):
-    X, Y = patches(rng)
+    P, Q = patches(rng)
     W = np.eye(3) + 0.1 * rng.normal(size=(3, 3))
-    G = dl.grad_loss_W(W, X, Y)
-    gaps = [np.linalg.norm(dl.nudged(W, X, Y, h=h) - G) for h in (1e-2, 1e-3, 1e-4)]
+    G = dl.grad_loss_W(W, P, Q)
+    gaps = [np.linalg.norm(dl.nudged(W, P, Q, h=h) - G) for h in (1e-2, 1e-3, 1e-4)]
     np.testing.assert_allclose(np.array(gaps[1:]) / gaps[:-1], 0.1, rtol=1e-3)  # first order
 
 
@@ -200,19 +200,19 @@ def test_the_cast_does_not_clip():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"X": np.ones((3, 5))}, r"colours \(n, 3\)"),
-        ({"Y": np.ones((5, 3))}, "equally|same colours"),
-        ({"X": np.full((24, 3), np.inf)}, "finite"),
-        ({"X": np.ones((24, 3))}, "rank below 3"),
+        ({"P": np.ones((3, 5))}, r"colours \(n, 3\)"),
+        ({"Q": np.ones((5, 3))}, "equally|same colours"),
+        ({"P": np.full((24, 3), np.inf)}, "finite"),
+        ({"P": np.ones((24, 3))}, "rank below 3"),
         ({"eta": -1.0}, "eta > 0"),
         ({"turns": 0}, "turns ≥ 1"),
         ({"W": np.eye(2)}, "nine knobs"),
     ],
 )
 def test_what_the_desk_refuses(change, message, rng):
-    X, Y = patches(rng)
+    P, Q = patches(rng)
     with pytest.raises(ValueError, match=message):
-        dl.turn(**({"X": X, "Y": Y} | change))
+        dl.turn(**({"P": P, "Q": Q} | change))
 
 
 def test_a_step_must_be_positive(rng):

@@ -16,7 +16,7 @@ TRUTH = {name: question.truth for name, question in QUESTIONS.items()}
 FUNCTIONS = {
     "differentials-grey": lambda W, lam: lam / 2 * jnp.sum((W.sum(axis=1) - 1) ** 2),
     "differentials-upright": lambda X: jnp.sum((X.T @ X - jnp.eye(X.shape[1])) ** 2) / 2,
-    "differentials-undo": lambda A, X, Y: jnp.sum((X @ jnp.linalg.inv(A).T - Y) ** 2) / 2,
+    "differentials-undo": lambda M, P, Q: jnp.sum((P @ jnp.linalg.inv(M).T - Q) ** 2) / 2,
     "differentials-volume": lambda X: jnp.linalg.slogdet(X.T @ X)[1],
 }
 

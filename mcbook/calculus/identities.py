@@ -111,11 +111,11 @@ FIRST: tuple[Identity, ...] = (
     ),
     Identity(
         "nine knobs",
-        "sqnorm(X @ W.T - Y) / 2",
-        "X:5,3 W:2,3 Y:5,2",
+        "sqnorm(P @ W.T - Q) / 2",
+        "P:5,3 W:2,3 Q:5,2",
         "W",
-        "inner(X @ W.T - Y, X @ dW.T)",
-        "(X @ W.T - Y).T @ X",
+        "inner(P @ W.T - Q, P @ dW.T)",
+        "(P @ W.T - Q).T @ P",
     ),
     Identity(
         "trace of a sandwich", "trace(A @ X @ B)", "A:2,3 X:3,4 B:4,2", "X", "trace(A @ dX @ B)", "A.T @ B.T"

@@ -1,13 +1,13 @@
 """Differentials: what a small change of a matrix does, and which way to turn every knob at once.
 
 Problem    F(X + dX) - F(X) = (linear in dX) + (a rest that shrinks as the square of dX); which linear part?
-Objective  L(W) = ‖X Wᵀ - Y‖² / (2n): nine knobs W, n colours X as they came out, Y as they should be
-Gradient   dL = ⟨(X Wᵀ - Y)ᵀ X / n, dW⟩        derived: book/grammar/differentials, eq. (differentials-knobs)
+Objective  L(W) = ‖P Wᵀ - Q‖² / (2n): nine knobs W, n colours P as they came out, Q as they should be
+Gradient   dL = ⟨(P Wᵀ - Q)ᵀ P / n, dW⟩        derived: book/grammar/differentials, eq. (differentials-knobs)
 Rule       d(A B) = dA B + A dB; the inverse, the determinant and the trace tricks follow from it
-Solver     W ← W - eta ∇L, or ∇L = 0: W = Yᵀ X (Xᵀ X)⁻¹
+Solver     W ← W - eta ∇L, or ∇L = 0: W = Qᵀ P (Pᵀ P)⁻¹
 Reference  magnus2019
 
-Symbols    dX → X_dot, cotangent of Y → Y_bar, ⟨A, B⟩ = tr(Aᵀ B) → inner; rows of X and Y are colours (n, 3)
+Symbols    dX → X_dot, cotangent → Y_bar, ⟨A, B⟩ = tr(Aᵀ B) → inner; rows of P and Q are colours (n, 3)
 """
 
 from mcbook.differentials.desk import (

@@ -21,19 +21,19 @@ def colours(X: Any, name: str) -> np.ndarray:
     A = finite(X, name)
     if A.ndim != 2 or A.shape[1] != 3 or not len(A):
         raise ValueError(
-            f"{name} expects colours (n, 3), one to a row, got {A.shape}; a picture: P.reshape(-1, 3)."
+            f"{name} expects colours (n, 3), one to a row, got {A.shape}; a picture: picture.reshape(-1, 3)."
         )
     return A
 
 
-def pair(X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray]:
+def pair(P: Any, Q: Any) -> tuple[np.ndarray, np.ndarray]:
     """Colours as they came out and as they should be, equally many, enough to set nine knobs by."""
-    A, B = colours(X, "X"), colours(Y, "Y")
+    A, B = colours(P, "P"), colours(Q, "Q")
     if len(A) != len(B):
-        raise ValueError(f"X and Y expect the same colours in the same order, got {len(A)} and {len(B)}.")
+        raise ValueError(f"P and Q expect the same colours in the same order, got {len(A)} and {len(B)}.")
     if np.linalg.matrix_rank(A) < 3:
         raise ValueError(
-            "X expects colours that differ in all three channels, got a matrix of rank below 3: "
+            "P expects colours that differ in all three channels, got a matrix of rank below 3: "
             "these patches cannot tell the knobs apart; photograph more colours."
         )
     return A, B

@@ -1,9 +1,9 @@
 """Nine knobs: a picture whose colours have run into one another, and the gradient that says how to turn back.
 
-Problem    colours come out as x = A y, with A a cast that nobody knows; find W with W x = y
-Objective  L(W) = ‖X Wᵀ - Y‖² / (2n), rows of X as they came out, rows of Y as they should be
-Gradient   dL = ⟨X Wᵀ - Y, X dWᵀ⟩ / n = ⟨(X Wᵀ - Y)ᵀ X / n, dW⟩
-Solver     turn(…): W ← W - eta ∇L;  balanced(…): ∇L = 0, W = Yᵀ X (Xᵀ X)⁻¹
+Problem    colours come out as p = M q, with M a cast that nobody knows; find W with W p = q
+Objective  L(W) = ‖P Wᵀ - Q‖² / (2n), rows of P as they came out, rows of Q as they should be
+Gradient   dL = ⟨P Wᵀ - Q, P dWᵀ⟩ / n = ⟨(P Wᵀ - Q)ᵀ P / n, dW⟩
+Solver     turn(…): W ← W - eta ∇L;  balanced(…): ∇L = 0, W = Qᵀ P (Pᵀ P)⁻¹
 """
 
 from typing import Any, NamedTuple
@@ -34,61 +34,61 @@ def inner(A: Array, B: Array) -> Array:
     return (A * B).sum()
 
 
-def loss(W: Float[Array, "k d"], X: Float[Array, "n d"], Y: Float[Array, "n k"]) -> Float[Array, ""]:
-    """‖X Wᵀ - Y‖² / (2n): half the mean squared distance of the mixed colours from the right ones."""
-    R = X @ W.T - Y
-    return (R * R).sum() / (2 * len(X))
+def loss(W: Float[Array, "k d"], P: Float[Array, "n d"], Q: Float[Array, "n k"]) -> Float[Array, ""]:
+    """‖P Wᵀ - Q‖² / (2n): half the mean squared distance of the mixed colours from the right ones."""
+    R = P @ W.T - Q
+    return (R * R).sum() / (2 * len(P))
 
 
 def grad_loss_W(
-    W: Float[Array, "k d"], X: Float[Array, "n d"], Y: Float[Array, "n k"]
+    W: Float[Array, "k d"], P: Float[Array, "n d"], Q: Float[Array, "n k"]
 ) -> Float[Array, "k d"]:
-    """(X Wᵀ - Y)ᵀ X / n: one number for each knob.  Source: book/grammar/differentials."""
-    return (X @ W.T - Y).T @ X / len(X)
+    """(P Wᵀ - Q)ᵀ P / n: one number for each knob.  Source: book/grammar/differentials."""
+    return (P @ W.T - Q).T @ P / len(P)
 
 
-def nudged(W: Any, X: Any, Y: Any, *, h: float = 1e-6) -> Float[np.ndarray, "3 3"]:
+def nudged(W: Any, P: Any, Q: Any, *, h: float = 1e-6) -> Float[np.ndarray, "3 3"]:
     """The same nine numbers by hand: turn one knob by h, look at the picture, turn it back; ten looks.
 
     Forward differences, off by about h times the curvature.  Raises ValueError for a step that is not
     positive.
     """
-    W, X, Y = finite(W, "W"), colours(X, "X"), colours(Y, "Y")
+    W, P, Q = finite(W, "W"), colours(P, "P"), colours(Q, "Q")
     if not 0 < h < np.inf:
         raise ValueError(f"h expects a small positive step, got {h}.")
-    start, G = loss(W, X, Y), np.zeros_like(W)
+    start, G = loss(W, P, Q), np.zeros_like(W)
     for knob in np.ndindex(W.shape):
         turned = W.copy()
         turned[knob] += h
-        G[knob] = (loss(turned, X, Y) - start) / h
+        G[knob] = (loss(turned, P, Q) - start) / h
     return G
 
 
 def turn(
-    X: Any, Y: Any, *, W: Any = None, eta: float | None = None, turns: int = 400, tol: float = 1e-12
+    P: Any, Q: Any, *, W: Any = None, eta: float | None = None, turns: int = 400, tol: float = 1e-12
 ) -> Knobs:
     """Turn all knobs downhill at once, W ← W - eta ∇L, from the neutral desk W = I.
 
-    eta    by default 1 / (largest eigenvalue of Xᵀ X / n), the chapter *Going downhill* says why
+    eta    by default 1 / (largest eigenvalue of Pᵀ P / n), the chapter *Going downhill* says why
     tol    converged is whether ‖∇L‖ ≤ tol at the end
 
     Raises ValueError for wrong shapes, NaN, or colours that do not determine the knobs.
     """
-    X, Y = pair(X, Y)
+    P, Q = pair(P, Q)
     W = np.eye(3) if W is None else finite(W, "W").copy()
     if W.shape != (3, 3):
         raise ValueError(f"W expects nine knobs (3, 3), got {W.shape}.")
-    eta = 1 / float(np.linalg.norm(X, 2) ** 2 / len(X)) if eta is None else eta
+    eta = 1 / float(np.linalg.norm(P, 2) ** 2 / len(P)) if eta is None else eta
     if not (0 < eta < np.inf and turns >= 1):
         raise ValueError(f"turn expects eta > 0 and turns ≥ 1, got eta = {eta}, turns = {turns}.")
-    losses = [loss(W, X, Y)]
+    losses = [loss(W, P, Q)]
     for _ in range(turns):
-        W = W - eta * grad_loss_W(W, X, Y)
-        losses.append(loss(W, X, Y))
-    return Knobs(W, np.array(losses), bool(np.linalg.norm(grad_loss_W(W, X, Y)) <= tol))
+        W = W - eta * grad_loss_W(W, P, Q)
+        losses.append(loss(W, P, Q))
+    return Knobs(W, np.array(losses), bool(np.linalg.norm(grad_loss_W(W, P, Q)) <= tol))
 
 
-def balanced(X: Any, Y: Any) -> Float[np.ndarray, "3 3"]:
-    """The knobs at which all nine derivatives vanish: W = Yᵀ X (Xᵀ X)⁻¹.  Raises ValueError as `turn`."""
-    X, Y = pair(X, Y)
-    return np.linalg.solve(X.T @ X, X.T @ Y).T
+def balanced(P: Any, Q: Any) -> Float[np.ndarray, "3 3"]:
+    """The knobs at which all nine derivatives vanish: W = Qᵀ P (Pᵀ P)⁻¹.  Raises ValueError as `turn`."""
+    P, Q = pair(P, Q)
+    return np.linalg.solve(P.T @ P, P.T @ Q).T

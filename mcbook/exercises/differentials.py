@@ -20,10 +20,10 @@ def grad_upright(X: Array) -> Array:
     return 2 * X @ (X.T @ X - np.eye(X.shape[1]))
 
 
-def grad_undone(A: Array, X: Array, Y: Array) -> Array:
-    """∇ by A of ½‖X A⁻ᵀ - Y‖².  A (d, d), X, Y (n, d) -> (d, d)."""
-    back = np.linalg.inv(A)
-    return -back.T @ (X @ back.T - Y).T @ X @ back.T
+def grad_undone(M: Array, P: Array, Q: Array) -> Array:
+    """∇ by M of ½‖P M⁻ᵀ - Q‖².  M (d, d), P, Q (n, d) -> (d, d)."""
+    back = np.linalg.inv(M)
+    return -back.T @ (P @ back.T - Q).T @ P @ back.T
 
 
 def grad_volume(X: Array) -> Array:
@@ -86,20 +86,20 @@ QUESTIONS: dict[str, Question] = {
         loss=Loss("sqnorm(X.T @ X - J) / 2", "X", lambda X: {"X": X, "J": np.eye(X.shape[1])}, symmetric="J"),
     ),
     "differentials-undo": Question(
-        "the gradient of ½‖X A⁻ᵀ − Y‖² by A (d, d), as a function of A, X and Y",
+        "the gradient of ½‖P M⁻ᵀ − Q‖² by M (d, d), as a function of M, P and Q",
         grad_undone,
         mistakes={
-            "one of the two inverses is lost": lambda A, X, Y: (
-                -((X @ np.linalg.inv(A).T - Y).T) @ X @ np.linalg.inv(A).T
+            "one of the two inverses is lost": lambda M, P, Q: (
+                -((P @ np.linalg.inv(M).T - Q).T) @ P @ np.linalg.inv(M).T
             ),
-            "the minus of d(A⁻¹) is missing": lambda A, X, Y: -grad_undone(A, X, Y),
-            "it is the transpose: dAᵀ was read off as if it were dA": lambda A, X, Y: grad_undone(A, X, Y).T,
-            "it is the gradient by A⁻¹: the step from d(A⁻¹) to dA is missing": lambda A, X, Y: (
-                (X @ np.linalg.inv(A).T - Y).T @ X
+            "the minus of d(M⁻¹) is missing": lambda M, P, Q: -grad_undone(M, P, Q),
+            "it is the transpose: dMᵀ was read off as if it were dM": lambda M, P, Q: grad_undone(M, P, Q).T,
+            "it is the gradient by M⁻¹: the step from d(M⁻¹) to dM is missing": lambda M, P, Q: (
+                (P @ np.linalg.inv(M).T - Q).T @ P
             ),
         },
         inputs=lambda rng: (_invertible(rng), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))),
-        loss=Loss("sqnorm(X @ inv(A).T - Y) / 2", "A", "A X Y"),
+        loss=Loss("sqnorm(P @ inv(M).T - Q) / 2", "M", "M P Q"),
     ),
     "differentials-volume": Question(
         "the gradient of log det(XᵀX) (n, d), as a function of X",
