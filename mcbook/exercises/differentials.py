@@ -155,6 +155,7 @@ BOXES: dict[str, dict[str, Any]] = {
     "differentials-determinant": {
         "prompt": "The change of det X, to first order:",
         "answer": 0.08,
+        "rtol": 0.001,
         "mistakes": {
             "the matrix of cofactors was not transposed under the trace": 0.09,
             "that is the change of log det X: it still has to be multiplied by det X": 0.008,
