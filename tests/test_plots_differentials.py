@@ -5,6 +5,8 @@ import re
 import pytest
 
 from mcbook import plots
+from mcbook.calculus import statement
+from mcbook.calculus.engine import LAYOUTS
 from mcbook.calculus.identities import FIRST
 
 
@@ -31,3 +33,14 @@ def test_a_column_without_words_is_left_out():
 def test_no_row_or_the_same_twice_is_named(rows):
     with pytest.raises(ValueError, match="different names"):
         plots.identities(rows)
+
+
+def test_one_result_in_five_layouts():
+    (row,) = [row for row in FIRST if row.name == "trace of a sandwich"]
+    derivation = row.derive()
+    table = plots.layouts(derivation)
+    cells = [line.strip("| ").split(" | ") for line in table._repr_markdown_().split("\n")[2:]]
+    assert [c[0] for c in cells] == list(LAYOUTS)
+    assert [c[1] for c in cells] == [f"${statement(derivation, layout)}$" for layout in LAYOUTS]
+    assert [c[2] for c in cells] == ["a number", "3 × 4", "4 × 3", "3 × 4", "a number"]
+    assert repr(table).count("\n") == 4

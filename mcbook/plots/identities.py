@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mcbook.calculus.engine import text
+from mcbook.calculus.engine import LAYOUTS, Derivation, Statement, statement, text
 from mcbook.calculus.identities import Identity
 
 HEADS = ("function", "differential", "gradient", "holds for")
@@ -35,3 +35,30 @@ def identities(rows: Sequence[Identity]) -> IdentityTable:
     if not names or len(set(names)) < len(names):
         raise ValueError(f"identities expects one or more rows of different names, got {names}.")
     return IdentityTable(tuple(rows))
+
+
+class LayoutTable(NamedTuple):
+    """One result in every layout: its statement, and the shape of what stands on the right."""
+
+    derivation: Derivation
+
+    def statements(self) -> list[Statement]:
+        return [statement(self.derivation, layout) for layout in LAYOUTS]
+
+    def shape(self, s: Statement) -> str:
+        """In words; the differential and an entry are numbers."""
+        return "a number" if s.layout in ("differential", "index") else " × ".join(map(str, s.value.shape))
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{s.layout:13} {s}   {self.shape(s)}" for s in self.statements())
+
+    def _repr_markdown_(self) -> str:
+        rows = [(s.layout, f"${s}$", self.shape(s)) for s in self.statements()]
+        return "\n".join(
+            "| " + " | ".join(r) + " |" for r in [("layout", "statement", "shape"), ("---",) * 3, *rows]
+        )
+
+
+def layouts(derivation: Derivation) -> LayoutTable:
+    """A derivation's result in the five layouts, one to a row."""
+    return LayoutTable(derivation)
