@@ -180,5 +180,6 @@ CHOICES: dict[str, Choice] = {
         "y @ solve(K, y) / 2 + logdet(K) / 2",
         "K:4,4:invertible y:4",
         "K",
+        note="What the fit of a Gaussian process makes small, but for a constant.",
     ),
 }

@@ -273,8 +273,9 @@ BOXES: dict[str, dict[str, Any]] = {
 
 CHOICES: dict[str, Choice] = {
     "diffusion-choice": Choice(
-        "sqnorm(sigma * tanh((x + sigma * z) @ W.T) + z) / (2 * n)",
-        "W:3,3 x:5,3 z:5,3 sigma::positive n::positive",
+        "Y = X + sigma * E; H = tanh(Y @ W.T); sqnorm(H - X) / (2 * n)",
+        "W:3,3 X:5,3 E:5,3 sigma::positive n::positive",
         "W",
+        note="A small denoiser: clean rows X, the noise E, and a tanh.",
     ),
 }

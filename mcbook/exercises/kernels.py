@@ -205,8 +205,9 @@ BOXES: dict[str, dict[str, Any]] = {
 
 CHOICES: dict[str, Choice] = {
     "kernels-choice": Choice(
-        "a @ K @ K @ a / 2 - y @ K @ a + lam * a @ K @ a / 2",
-        "K:4,4:spd a:4 y:4 lam::positive",
-        "a",
+        "sqnorm(y - K @ alpha) / 2 + lam * alpha @ K @ alpha / 2",
+        "K:4,4:spd alpha:4 y:4 lam::positive",
+        "alpha",
+        note="The objective of this page, in the weights.",
     ),
 }

@@ -241,5 +241,6 @@ CHOICES: dict[str, Choice] = {
         "sqnorm(X @ w - y) / (2 * n) + lam * sqnorm(w) / 2",
         "X:5,3 w:3 y:5 n::positive lam::positive",
         "w",
+        note="Ridge regression.",
     ),
 }

@@ -264,5 +264,6 @@ CHOICES: dict[str, Choice] = {
         "g = A.T @ (A @ w - b); u = w - eta * g; sqnorm(X @ u - y) / 2",
         "X:5,3 y:5 A:4,3 b:4 w:3 eta::positive",
         "w",
+        note="The validation loss after one step of training, by the weights before it.",
     ),
 }

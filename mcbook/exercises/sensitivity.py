@@ -240,5 +240,7 @@ CHOICES: dict[str, Choice] = {
         "v @ tanh(W @ x + b)",
         "W:4,3 b:4 v:4 x:3",
         "x",
+        also=("W.T @ (v * (1 - tanh(W @ x) ** 2))",),
+        note="What a network with one hidden layer says of the input x.",
     ),
 }

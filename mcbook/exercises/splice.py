@@ -264,5 +264,6 @@ CHOICES: dict[str, Choice] = {
         "logsumexp(W @ h) - y @ W @ h",
         "W:4,3 h:3 y:4",
         "W",
+        note="The cross-entropy of the last layer, for the state h and the class y as a one-hot vector.",
     ),
 }

@@ -172,8 +172,9 @@ BOXES: dict[str, dict[str, Any]] = {
 
 CHOICES: dict[str, Choice] = {
     "symmetry-choice": Choice(
-        "sum(exp(-sqdist(R) / 2))",
-        "R:4,3",
-        "R",
+        "sum(exp(-sqdist(X) / 2))",
+        "X:4,3",
+        "X",
+        note="An energy of pairs: the squared distances of the rows of X, through a Gaussian.",
     ),
 }

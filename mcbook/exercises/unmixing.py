@@ -87,5 +87,6 @@ CHOICES: dict[str, Choice] = {
         "sum(logcosh(X @ W.T)) / n - logdet(W)",
         "X:5,3 W:3,3:invertible n::positive",
         "W",
+        note="The objective of this page, with f = log cosh.",
     ),
 }
