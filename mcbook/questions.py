@@ -209,7 +209,8 @@ def called(answer: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         inspect.signature(answer).bind(*given)
     except TypeError as problem:
         raise Trouble(
-            f"the question hands it {len(given)} argument{'s' * (len(given) != 1)}, and it takes others: {problem}."
+            f"the question hands it {len(given)} argument{'s' * (len(given) != 1)}, "
+            f"and it takes others: {problem}."
         ) from None
     except ValueError:  # a function written in C may not say what it takes
         pass
