@@ -28,7 +28,11 @@ from mcbook.widgets.front import read_together
 
 Draws = Callable[[np.random.Generator], dict[str, Any]]
 POINTS, DIRECTIONS, ALLOWED = 3, 2, 1e-7
-SUM = re.compile(r"(?:\\sum_\{\w=1\}\^\{\d+\} )+")
+SIZED = re.compile(r"(\\mathbf\{1\}|\bI)_\{\d+\}")
+COTANGENT = re.compile(
+    r"\\delta_\{([A-Za-z]\b|[A-Za-z](?=_)|\\[a-z]+|\\mathrm\{\w+\})((?:_\{(?:[^{}]|\{[^{}]*\})*\})?)\}"
+)
+SUM = re.compile(r"(?:\\sum_\{[a-su-z]=1\}\^\{\d+\} )+")
 GLOSS = {
     "differential": r"what the step does: \(\mathrm{d}@ = \operatorname{tr}(G^{\mathsf{T}}\,\mathrm{d}#)\)",
     "gradient": r"what stands beside \(\mathrm{d}#\), in the shape of \(#\): this book's layout, and that of "
@@ -46,7 +50,7 @@ class DeriveIt:
 
     Parameters
         source   the name of a row of `mcbook.calculus.catalogue`, an `Entry`, or a `Derivation`
-        letter   what the page calls the function: d L and ∇L for "L"
+        letter   what the page calls the function, dL and ∇L for "L"; by default what the catalogue calls it
         layout   the layout that is shown first, one of the five of `mcbook.calculus.engine.LAYOUTS`
         title    the words on the folded panel
         values   for a derivation whose symbols must be positive, say: a function of a random generator that
@@ -64,7 +68,7 @@ class DeriveIt:
         self,
         source: str | Entry | Derivation,
         *,
-        letter: str = "f",
+        letter: str | None = None,
         layout: str = "gradient",
         title: str = "derive it",
         values: Draws | None = None,
@@ -72,9 +76,12 @@ class DeriveIt:
     ) -> None:
         if layout not in LAYOUTS:
             raise ValueError(f"a layout is one of {', '.join(LAYOUTS)}, got {layout!r}.")
-        self.derivation, draws = _read(source)
-        self.letter, self.layout, self.title = letter, layout, title
+        self.derivation, draws, called = _read(source)
+        self.letter, self.layout, self.title = letter or called, layout, title
         self.disagreement = checked(self.derivation, values or draws, np.random.default_rng(seed))
+        self.pages, self.refused = _in_all(self.derivation, self.letter)
+        if layout in self.refused:
+            raise ValueError(f"the {layout} layout cannot be written: {self.refused[layout]}")
         self._name = f"mc-derive-{next(_count)}"
 
     def __repr__(self) -> str:
@@ -84,7 +91,7 @@ class DeriveIt:
         )
 
     def _repr_html_(self) -> str:
-        pages = {layout: laid_out(self.derivation, layout, self.letter) for layout in LAYOUTS}
+        pages = self.pages
         parts = [
             f'<style>{read_together("derivation.css")}</style><details class="mc-derive">',
             f"<summary>{html.escape(self.title)}</summary>",
@@ -92,7 +99,7 @@ class DeriveIt:
             _lines(pages, self.letter),
             f'<div class="result">{_in_layouts({k: str(page.statement) for k, page in pages.items()})}</div>',
             _totals(pages),
-            _where(pages[self.layout].where, self.derivation.conditions),
+            _where(pages[self.layout], self.derivation.conditions),
             f'<p class="check">{self._verdict()}</p>',
             self._code(),
             "</details>",
@@ -104,12 +111,16 @@ class DeriveIt:
         buttons = "".join(
             f'<label><input type="radio" name="{self._name}" value="{k}"{" checked" * (k == self.layout)}>{k}'
             "</label>"
-            for k in LAYOUTS
+            for k in self.pages
         )
         glosses = "".join(
-            f'<span data-in="{k}">{_prose(GLOSS[k].replace("@", f).replace("#", X))}</span>' for k in LAYOUTS
+            f'<span data-in="{k}">{_prose(GLOSS[k].replace("@", f).replace("#", X))}</span>'
+            for k in self.pages
         )
-        return f"<fieldset><legend>Layout</legend>{buttons}</fieldset><p>{glosses}</p>"
+        refused = "".join(
+            f"<small>No {k} layout: {html.escape(why)}</small>" for k, why in self.refused.items()
+        )
+        return f"<fieldset><legend>Layout</legend>{buttons}</fieldset><p>{glosses}{refused}</p>"
 
     def _verdict(self) -> str:
         lines = len(self.derivation.lines)
@@ -131,15 +142,26 @@ class DeriveIt:
         return f"<details><summary>the gradient as NumPy and JAX code</summary>{blocks}</details>"
 
 
-def _read(source: str | Entry | Derivation) -> tuple[Derivation, Draws]:
-    """The derivation, and how values for its symbols are drawn."""
+def _read(source: str | Entry | Derivation) -> tuple[Derivation, Draws, str]:
+    """The derivation, how values for its symbols are drawn, and the letter of the function."""
     if isinstance(source, Derivation):
         symbols = sorted(source.f.free, key=lambda s: s.name)
-        return source, lambda rng: {s.name: draw(s.data.shape, s.data.structure, rng) for s in symbols}
+        return source, lambda rng: {s.name: draw(s.data.shape, s.data.structure, rng) for s in symbols}, "f"
     if not isinstance(source, str | Entry):
         raise ValueError(f"DeriveIt expects a name of the catalogue or a derivation, got {source!r}.")
     row = entry(source) if isinstance(source, str) else source
-    return row.derive(), row.sample
+    return row.derive(), row.sample, row.letter
+
+
+def _in_all(derivation: Derivation, letter: str) -> tuple[dict[str, LaidOut], dict[str, str]]:
+    """The derivation in every layout that can be written, and why the others cannot."""
+    pages, refused = {}, {}
+    for layout in LAYOUTS:
+        try:
+            pages[layout] = laid_out(derivation, layout, letter)
+        except ValueError as error:  # an index form with too many indices
+            refused[layout] = str(error)
+    return pages, refused
 
 
 def checked(derivation: Derivation, draws: Draws, rng: np.random.Generator) -> float:
@@ -175,7 +197,8 @@ def _power(size: float) -> str:
 
 def _tex(tex: str) -> str:
     """A formula for the typesetter, whichever it is."""
-    return rf'<span class="mc-tex">\(\displaystyle {html.escape(tex, quote=False)}\)</span>'
+    tex = html.escape(_for_the_page(tex), quote=False)
+    return rf'<span class="mc-tex">\(\displaystyle {tex}\)</span>'
 
 
 def _prose(text: str) -> str:
@@ -184,22 +207,24 @@ def _prose(text: str) -> str:
     return "".join(_tex(p) if k % 2 else html.escape(p, quote=False) for k, p in enumerate(pieces))
 
 
-def _short_sums(tex: str) -> str:
-    r"""\sum_{i=1}^{5} \sum_{j=1}^{3} as \sum_{i,j}: the sizes are those of the check, not of the page."""
+def _for_the_page(tex: str) -> str:
+    r"""The engine's LaTeX in the book's letters: sizes, which are those of the check, go, and δ_H is H̄."""
+    tex = SUM.sub(_shorter, tex)
+    return COTANGENT.sub(r"\\bar{\1}\2", SIZED.sub(r"\1", tex))
 
-    def shorter(found: re.Match[str]) -> str:
-        letters = re.findall(r"\\sum_\{(\w)=1\}", found[0])
-        used = all(re.search(rf"_\{{\w*{a}\w*\}}", found.string[found.end() :]) for a in letters)
-        return rf"\sum_{{{','.join(letters)}}} " if used else found[0]
 
-    return SUM.sub(shorter, tex)
+def _shorter(found: re.Match[str]) -> str:
+    r"""\sum_{i=1}^{5} \sum_{j=1}^{3} as \sum_{i,j}, where what follows shows what the letters run over."""
+    letters = re.findall(r"\\sum_\{(\w)=1\}", found[0])
+    used = all(re.search(rf"_\{{\w*{a}\w*\}}", found.string[found.end() :]) for a in letters)
+    return rf"\sum_{{{','.join(letters)}}} " if used else found[0]
 
 
 def _in_layouts(variants: Mapping[str, str]) -> str:
     """A formula as each layout has it; what several share stands there once."""
     shared: dict[str, list[str]] = {}
     for layout, tex in variants.items():
-        shared.setdefault(_short_sums(tex), []).append(layout)
+        shared.setdefault(tex, []).append(layout)
     if len(shared) == 1:
         return f'<span class="formula">{_tex(next(iter(shared)))}</span>'
     return "".join(
@@ -234,7 +259,9 @@ def _totals(pages: Mapping[str, LaidOut]) -> str:
     )
 
 
-def _where(stated: Sequence[str], conditions: Sequence[str]) -> str:
-    names = "".join(f'<span class="formula">where {_tex(s)}</span>' for s in stated)
-    holds = f"It holds for {', '.join(map(html.escape, conditions))}." if conditions else ""
-    return f'<div class="where">{names}{holds}</div>' if names or holds else ""
+def _where(page: LaidOut, conditions: Sequence[str]) -> str:
+    names = "".join(f'<span class="formula">where {_tex(stated)}</span>' for stated in page.where)
+    barred = any(COTANGENT.match(name) for row in page.rows for name in row.names)
+    says = ["A bar marks a cotangent: what stands beside that letter's differential."] if barred else []
+    says += [f"It holds for {', '.join(map(html.escape, conditions))}."] if conditions else []
+    return f'<div class="where">{names}{" ".join(says)}</div>' if names or says else ""

@@ -157,7 +157,8 @@ def derivation_latex(derivation: Derivation, layout: str = "gradient", letter: s
 
 
 def _stated(group: Group) -> str:
-    steps = rf"\quad (t = {group.steps[0]}, \dots, {group.steps[-1]})" if group.steps else ""
+    between = r"\dots, " if len(group.steps) > 2 else ""
+    steps = rf"\quad (t = {group.steps[0]}, {between}{group.steps[-1]})" if group.steps else ""
     return f"{group.left} = {group.right}{steps}"
 
 

@@ -30,5 +30,6 @@ def derivation_text(derivation: Derivation, letter: str = "f") -> str:
 
 
 def _stated(group: Group) -> str:
-    steps = f"  for t = {group.steps[0]} … {group.steps[-1]}" if group.steps else ""
+    between = " … " if len(group.steps) > 2 else ", "
+    steps = f"  for t = {group.steps[0]}{between}{group.steps[-1]}" if group.steps else ""
     return f"{group.left} = {group.right}{steps}"
