@@ -9,12 +9,14 @@ symbolic  the number-valued rows of the first table: the engine and SymPy's matr
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from benchmarks.common import interleave, machine, record, versions
+from mcbook.calculus import evaluate
 from mcbook.calculus.identities import FIRST, Identity
 from mcbook.differentials import grad_loss_W, loss
 
@@ -28,9 +30,9 @@ def looks(repeats: int) -> dict[str, Any]:
         rng = np.random.default_rng(d)
         W, P, Q = rng.normal(size=(d, d)), rng.normal(size=(4 * d, d)), rng.normal(size=(4 * d, d))
         sides: dict[str, tuple[Callable[[], Any], int]] = {
-            "one look": (lambda W=W, P=P, Q=Q: _often(loss, W, P, Q), repeats),
-            "gradient": (lambda W=W, P=P, Q=Q: _often(grad_loss_W, W, P, Q), repeats),
-            "fumbling": (lambda W=W, P=P, Q=Q: _fumble(W, P, Q, 1e-6), repeats),
+            "one look": (partial(_often, loss, W, P, Q), repeats),
+            "gradient": (partial(_often, grad_loss_W, W, P, Q), repeats),
+            "fumbling": (partial(_fumble, W, P, Q, 1e-6), repeats),
         }
         seconds, found = interleave(sides)
         G = found["gradient"]
@@ -76,8 +78,6 @@ def symbolic(repeats: int) -> dict[str, Any]:
 
 def _judge(row: Identity, gradient: Callable[[dict[str, Any]], Any]) -> str:
     """Against the row's own gradient, which the tests hold against JAX."""
-    from mcbook.calculus import evaluate
-
     for seed in range(3):
         values = row.entry.sample(np.random.default_rng(seed))
         ours = np.asarray(evaluate(row.G, values), dtype=float)
@@ -92,7 +92,7 @@ def _engine(row: Identity) -> str:
         derivation = row.derive()
     except ValueError:
         return "not done"
-    return _judge(row, derivation)
+    return _judge(row, lambda values: derivation(values))
 
 
 def _sympy(row: Identity) -> str:
