@@ -1,4 +1,4 @@
-"""The map of the book: nine chapters, the recurrence that runs through five, and what else they share."""
+"""The map of the book: its chapters, the recurrence that runs through five, and what else they share."""
 
 from __future__ import annotations
 
@@ -52,7 +52,22 @@ THREAD = (
     ),
 )
 
+ASIDE = {
+    "differentials": "One step before the thread: what a single small change does.",
+    "chain_rule": "Where the thread is spun: a cotangent, sent back through one step after another.",
+    "downhill": "What all the gradients are for. Follow a whole descent back, and it is on the thread as well.",
+}  # what the map says of a chapter off the thread, other than that its gradient is one step long
+
 TIES = (
+    Tie("differentials", "chain_rule", "differentials composed: the same line, read forwards or backwards"),
+    Tie("differentials", "unmixing", "the differential of log|det W|, and the transpose that it hides"),
+    Tie("differentials", "kernels", "the differential of an inverse: the gradient of a leave-one-out error"),
+    Tie("chain_rule", "splice", "reverse mode, by hand, through sixty letters and one shared matrix"),
+    Tie("chain_rule", "sensitivity", "one sweep back gives the slope at every input at once"),
+    Tie("chain_rule", "ridge", "the adjoint: where a step is a solve, the way back is the transposed solve"),
+    Tie("downhill", "unmixing", "a gradient in another metric: the relative gradient, and Newton in blocks"),
+    Tie("downhill", "ridge", "stiff springs: conditioning, and what a preconditioner does about it"),
+    Tie("downhill", "schedules", "the step size: a rule of thumb in the one, a variable in the other"),
     Tie(
         "unmixing", "diffusion", "log|det|: how much a map stretches space; along a flow its rate is a trace"
     ),
@@ -100,6 +115,7 @@ class ChapterMap(anywidget.AnyWidget):
     chapters: Any = traitlets.List().tag(sync=True)
     thread: Any = traitlets.List().tag(sync=True)
     ties: Any = traitlets.List().tag(sync=True)
+    aside: Any = traitlets.Dict().tag(sync=True)
     root = traitlets.Unicode("").tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
 
@@ -118,6 +134,7 @@ class ChapterMap(anywidget.AnyWidget):
             ],
             thread=[stop._asdict() for stop in THREAD],
             ties=[tie._asdict() for tie in TIES],
+            aside=ASIDE,
             root=root,
             chosen=chosen,
         )
