@@ -1,4 +1,4 @@
-"""The nine chapters, each with its picture, its question and a link: what the front page and the map show."""
+"""The chapters, each with its picture, its question and a link: what the front page and the map show."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _card(chapter: Chapter, root: str) -> str:
 
 
 def gallery(names: Sequence[str] = (), *, root: str = "") -> Gallery:
-    """A card for each of the chapters named, or for all nine; `root` leads from the page to `book/`.
+    """A card for each of the chapters named, or for all; `root` leads from the page to `book/`.
 
     Raises ValueError for a chapter that the book does not have.
     """
