@@ -11,6 +11,7 @@ from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
+from mcbook.widgets.derivation import DeriveIt
 from mcbook.widgets.digits import DrawMe
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
@@ -29,6 +30,7 @@ __all__ = [
     "ChapterMap",
     "CheapTheory",
     "Corrected",
+    "DeriveIt",
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
