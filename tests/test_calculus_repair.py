@@ -86,11 +86,14 @@ def test_a_multiple_is_named_by_what_it_is(scale, classes):
     assert set(found.classes) == classes, found
 
 
-def test_a_cotangent_one_step_too_early_is_named():
-    H, g, c = symbol("H", (3, 3), "symmetric"), symbol("w_0", 3), symbol("c", 3)
+@pytest.mark.parametrize("name", ["c", "x"])  # whatever else the function calls x
+def test_a_cotangent_one_step_too_early_is_named(name):
+    H, g, c = symbol("H", (3, 3), "symmetric"), symbol("w_0", 3), symbol(name, 3)
     rates = symbol("eta_1"), symbol("eta_2")
-    f = parse("w_1 = w_0 - eta_1 * (H @ w_0); w_2 = w_1 - eta_2 * (H @ w_1); c @ w_2", H, g, c, *rates)
-    assert diagnose(f, "-(H @ w_1) @ (I(3) - eta_2 * H) @ c", "eta_2").classes == ("time",)
+    f = parse(
+        "w_1 = w_0 - eta_1 * (H @ w_0); w_2 = w_1 - eta_2 * (H @ w_1); " + f"{name} @ w_2", H, g, c, *rates
+    )
+    assert diagnose(f, "-(H @ w_1) @ (I(3) - eta_2 * H) @ " + name, "eta_2").classes == ("time",)
 
 
 def test_the_gradient_as_text_reads_back_as_itself():

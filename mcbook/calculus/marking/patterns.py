@@ -127,13 +127,14 @@ def _taken(graph: Graph, swaps: dict[Expr, Expr], what: str, op: str | None) -> 
 
 def a_step_too_far(graph: Graph) -> Iterator[Slip]:
     """The cotangent from before the step: what goes back to w_1 where what arrives at w_2 belongs."""
-    states = {n.name: n for n in walk(graph.derivation.f) if n.name and time_of(n.name) is not None}
+    named = {n.name: n for n in walk(graph.derivation.f) if n.name}
+    states = {name: n for name, n in named.items() if time_of(name) is not None}
     for n, e in enumerate(graph.edges):
         t = time_of(e.E.name) if e.E.op == "let" and e.k == -1 else None
         before = states.get(f"{e.E.name.removesuffix(str(t))}{(t or 0) - 1}")
         if before is None or graph.X in before.free or before not in walk(e.E.args[0]):
             continue
-        x = symbol(unused_name("x", {*states, e.C.name}), before.shape)
+        x = symbol(unused_name("x", {*named, e.C.name}), before.shape)
         step = inner(e.C, substitute(e.E.args[0], {before: x}))
         wrong = substitute(derive(step, x).gradient, {x: before})
         if wrong.shape == e.right.shape and wrong is not e.right:
