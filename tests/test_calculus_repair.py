@@ -105,3 +105,10 @@ def test_the_gradient_as_text_reads_back_as_itself():
 
 def test_an_answer_without_a_repair_stays_unexplained():
     assert diagnose(TWICE, "A @ B @ V @ V", "V").verdict == "not explained"
+
+
+def test_an_explanation_that_has_a_line_goes_before_one_of_the_same_class_that_has_none():
+    found = diagnose(LOGISTIC, "X.T @ (logistic(X @ w) - y)", w)
+    assert found.classes == ("mean",)
+    assert found.line is not None
+    assert "column" not in found.cause

@@ -177,7 +177,7 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
-    best, graph = found[0], search.graph
+    best, graph = _with_a_line(found), search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
     verdict = "convention" if best.labels == {"convention"} else "wrong"
@@ -190,9 +190,16 @@ def _explained(
         return Diagnosis(
             either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
         )
-    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in found[1:6]))
+    rest = [x for x in found if x is not best][:5]
+    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
     return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+
+
+def _with_a_line(found: Sequence[Explanation]) -> Explanation:
+    """The first explanation, or the first of the same classes that stands in a line of the derivation."""
+    same = (x for x in found if x.labels == found[0].labels and all(s.changes for s in x.slips))
+    return next(same, found[0])
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
