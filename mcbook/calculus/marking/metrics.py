@@ -16,7 +16,8 @@ from mcbook.calculus.marking.graph import Graph
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.search import near
 
-MULTIPLES = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
+MULTIPLES = (1.0, -1.0)
+FISHER = (1.0, -1.0, 2.0, -2.0)  # the information of a Gaussian has a ½
 Metric = tuple[str, Callable[[Draw, Reals], Reals]]
 
 
@@ -48,7 +49,15 @@ def metrics(graph: Graph) -> Iterator[Metric]:
 
 def _by(P: Expr) -> Iterator[Metric]:
     yield f"{text(P)} G", lambda d, G: d.value(P) @ G
-    yield f"({text(P)})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
+    yield f"({text(P)})⁻¹ G", lambda d, G: _solved(d.value(P), G)
+
+
+def _solved(P: Reals, G: Reals) -> Reals:
+    """P⁻¹ G; where P has no inverse nothing, which no answer is near."""
+    try:
+        return np.asarray(np.linalg.solve(P, G))
+    except np.linalg.LinAlgError:
+        return np.full(G.shape, np.nan)
 
 
 def other_metric(
@@ -59,7 +68,7 @@ def other_metric(
         return ""
     for words, metric in metrics(graph):
         found = [metric(d, G) for d, G in zip(draws, truths, strict=True)]
-        for c in MULTIPLES if graph.X.shape[1] > 1 else (1.0, -1.0):
+        for c in FISHER if graph.X.data.structure else MULTIPLES:
             if near(c * found[0], answers[0]) and all(map(near, [c * F for F in found], answers)):
                 return words
     return ""
