@@ -263,8 +263,14 @@ class Reader:
         self.take("}")
         return name
 
+    def named(self, token):
+        """A symbol without what stands below it; a bar is part of the name."""
+        if token == r"\bar":
+            return self.script_after("{") + "bar"
+        return self.script_after("{") if token == r"\mathrm" else GREEK.get(token, token)
+
     def symbol(self, token):
-        name = self.script_after("{") if token == r"\mathrm" else GREEK.get(token, token)
+        name = self.named(token)
         index = self.subscript()
         if name == "I":
             return np.eye(int(index))
@@ -393,8 +399,8 @@ class Entries(Reader):
         """A symbol with letters below it, or a scalar formula of matrices, such as a determinant."""
         start = self.k
         token = self.take()
-        if token.isalpha() or token in GREEK or token == r"\mathrm":
-            name = self.script_after("{") if token == r"\mathrm" else GREEK.get(token, token)
+        if token.isalpha() or token in GREEK or token in (r"\mathrm", r"\bar"):
+            name = self.named(token)
             below = self.subscript()
             if name in self.values and (below == "" or set(below) <= set(LETTERS)):
                 return self.picked(self.values[name], below)

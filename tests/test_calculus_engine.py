@@ -167,7 +167,7 @@ def test_the_gradient_and_its_code_equal_jax_grad(row, rng):
 def test_the_catalogue_is_as_large_as_it_says():
     assert len({row.name for row in CATALOGUE}) == len(CATALOGUE) >= 60
     areas = {"classics", "unmixing", "ridge", "kernels", "splice", "sensitivity", "symmetry", "correction"}
-    assert {row.area for row in CATALOGUE} == areas | {"diffusion", "schedules"}
+    assert {row.area for row in CATALOGUE} == areas | {"diffusion", "schedules", "thread"}
 
 
 @pytest.mark.parametrize("row", [r for r in CATALOGUE if r.textbook], ids=lambda r: r.name)
@@ -270,7 +270,7 @@ def test_a_jacobian_in_the_layouts(rng):
 def test_backpropagation_through_time_is_stated_as_a_recurrence():
     derivation = entry("RNN, T = 3, recurrent weights").derive()
     text = str(derivation)
-    assert "δ_aₜ = (Uᵀ δ_aₜ₊₁) ∘ (1 − hₜ∘²)  for t = 2 … 1" in text
+    assert "δ_aₜ = (Uᵀ δ_aₜ₊₁) ∘ (1 − hₜ∘²)  for t = 2, 1" in text
     assert "Σₜ δ_aₜ hₜ₋₁ᵀ,  t = 1 … 3" in text
     for group in grouped(derivation.definitions, Latex):
         for t in group.steps:  # the general step, with t put in, is the definition that stood there

@@ -39,6 +39,7 @@ STARRED = {
     "multline": "gather*",
 }  # KaTeX has neither of these two
 ANNOTATION = re.compile(r"<annotation\b.*?</annotation>", re.S)
+IN_OUTPUT = re.compile(r'(<span class="mc-tex">)\\\((.*?)\\\)(?=</span>)', re.S)
 VISUAL = re.compile(r'<span class="katex-html" aria-hidden="true">')
 
 
@@ -157,6 +158,27 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def typeset_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Typeset what a cell put out as HTML: \\(TeX\\) in a span of class mc-tex, MathJax's in a notebook."""
+    if app.builder.format != "html":
+        return
+    for node in doctree.findall(nodes.raw):
+        if "html" in node.get("format", "").split() and IN_OUTPUT.search(
+            node.astext()
+        ):
+            written = IN_OUTPUT.sub(
+                lambda m: m[1] + output_formula(app, m[2], docname),
+                node.astext(),
+            )
+            node.children = [nodes.Text(written)]
+
+
+def output_formula(app: Sphinx, tex: str, docname: str) -> str:
+    """One formula of an output; its TeX is not repeated within the MathML, for there may be many."""
+    formula = render(app, html.unescape(tex), display=False, location=docname)
+    return ANNOTATION.sub("", formula)
+
+
 def speakable(page_title: str) -> str:
     """A title whose formulas are plain characters, for the browser's tab: MathML's text without TeX."""
     head, *rest = VISUAL.split(ANNOTATION.sub("", page_title))
@@ -213,6 +235,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("katex_static_macros", {}, "html", [dict])
     app.add_config_value("katex_static_modules", "book/node_modules", "html", [str])
     app.connect("builder-inited", announce)
+    app.connect("doctree-resolved", typeset_outputs)
     app.connect("html-page-context", plain_title)
     app.connect("build-finished", copy_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

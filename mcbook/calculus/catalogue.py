@@ -6,6 +6,7 @@ what its symbols must be for it to make sense.  Tests run through all of them, l
 
 from collections.abc import Mapping
 
+from mcbook.calculus.boxes import BOXES
 from mcbook.calculus.entries import Entry
 
 _NET = "W1:4,3 b1:4 W2:2,4 b2:2 X:5,3 Y:5,2 n::positive"
@@ -290,6 +291,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "eta_1",
         False,
     ),
+    *BOXES,
 )
 
 

@@ -16,7 +16,8 @@ class Entry(NamedTuple):
 
     After a second colon stands a structure (symmetric, diagonal, lower, upper) or what the values are:
     positive, spd (symmetric positive definite), invertible, onehot (rows), far (from zero and from one
-    another).  `textbook` derivations are held to twelve lines and forty nodes.
+    another), small.  `textbook` derivations are held to twelve lines and forty nodes; `letter` is what the
+    function is called.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     symbols: str
     wrt: str
     textbook: bool = True
+    letter: str = "f"
 
     @property
     def declared(self) -> dict[str, Expr]:
@@ -72,6 +74,8 @@ def draw(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Any:
             return L if kind == "lower" else L.T
         case "onehot":
             return np.eye(shape[1])[rng.integers(shape[1], size=shape[0])]
+        case "small":
+            return A / 10
         case "far":
             return np.sign(A) * (0.3 + np.abs(A))
     return A

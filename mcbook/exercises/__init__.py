@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mcbook.exercises import (
     correction,
+    differentials,
     diffusion,
     kernels,
     ridge,
@@ -40,7 +41,10 @@ class Asked(NamedTuple):
 
 
 _asked: dict[str, Asked] = {}  # by the name of the exercise, as long as the kernel lives
-CHAPTERS = (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion, schedules, thread)
+CHAPTERS = (
+    *(differentials, unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion),
+    *(schedules, thread),
+)
 
 
 def question(name: str) -> Question:

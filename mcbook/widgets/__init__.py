@@ -12,7 +12,9 @@ from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.choice import MultipleChoice
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
+from mcbook.widgets.derivation import DeriveIt
 from mcbook.widgets.digits import DrawMe
+from mcbook.widgets.linearise import Linearise
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.noise import ThereAndBack
@@ -30,9 +32,11 @@ __all__ = [
     "ChapterMap",
     "CheapTheory",
     "Corrected",
+    "DeriveIt",
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
+    "Linearise",
     "MultipleChoice",
     "Mutants",
     "MutateByHand",

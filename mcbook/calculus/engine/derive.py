@@ -117,11 +117,11 @@ class Derivation(NamedTuple):
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
-    def latex(self, layout: str = "gradient") -> str:
+    def latex(self, layout: str = "gradient", letter: str = "f") -> str:
         """The whole derivation in LaTeX, in one of the layouts of `mcbook.calculus.engine.layouts`."""
         from mcbook.calculus.engine.layouts import derivation_latex
 
-        return derivation_latex(self, layout)
+        return derivation_latex(self, layout, letter)
 
 
 def derive(f: Any, X: Any) -> Derivation:

@@ -1,5 +1,6 @@
 r"""Expressions in LaTeX, plain enough for KaTeX, MathJax and Jupyter alike: no macros of the book."""
 
+import re
 from typing import ClassVar
 
 from mcbook.calculus.engine.nodes import Expr, Number
@@ -9,6 +10,7 @@ _GREEK = {
     **{g: rf"\{g}" for g in ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi")},
     **{g: rf"\{g}" for g in ("pi", "rho", "sigma", "tau", "psi", "omega", "Sigma", "Theta")},
     **{
+        "ell": r"\ell",
         "epsilon": r"\varepsilon",
         "eps": r"\varepsilon",
         "lam": r"\lambda",
@@ -50,6 +52,8 @@ class Latex(Printer):
         written = _GREEK.get(stem, stem if len(stem) == 1 else rf"\mathrm{{{stem}}}")
         if not index:
             return written
+        if index == "bar":  # a cotangent
+            return rf"\bar{{{written}}}"
         inside = self.name(index) if not index.isdigit() else index
         return f"{written}_{{{inside}}}"
 
@@ -81,7 +85,7 @@ class Latex(Printer):
         return rf"\circ {p}"
 
     def fraction(self, above: str, below: str) -> tuple[str, int]:
-        return rf"\frac{{{above}}}{{{below}}}", CHAIN
+        return rf"\frac{{{_bare(above)}}}{{{_bare(below)}}}", CHAIN
 
     def special(self, E: Expr) -> str:
         m, n = E.shape
@@ -106,6 +110,19 @@ class Latex(Printer):
     def write_unvec(self, E: Expr) -> tuple[str, int]:
         m, n = E.shape
         return rf"\operatorname{{unvec}}_{{{m} \times {n}}}" + self.parens(self(E.args[0])), ATOM
+
+
+def _bare(written: str) -> str:
+    """Without the parentheses around all of it: above and below a bar there is no need of them."""
+    inside = written.removeprefix(r"\left(").removesuffix(r"\right)")
+    if len(inside) != len(written) - len(r"\left(\right)"):
+        return written
+    depth = 0
+    for bracket in re.findall(r"\\left\(|\\right\)", inside):
+        depth += 1 if bracket == r"\left(" else -1
+        if depth < 0:  # the first and the last do not belong together
+            return written
+    return inside
 
 
 def latex(E: Expr) -> str:

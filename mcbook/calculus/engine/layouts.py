@@ -37,10 +37,15 @@ class Statement(NamedTuple):
         return f"$\\displaystyle {self}$"
 
 
-def statement(result: Derivation | Jacobian, layout: str = "gradient") -> Statement:
-    """The result in one of the `LAYOUTS`. Raises ValueError for a layout that is none of them."""
+def statement(result: Derivation | Jacobian, layout: str = "gradient", letter: str = "f") -> Statement:
+    """The result in one of the `LAYOUTS`; `letter` is what the page calls the function.
+
+    Raises ValueError for a layout that is none of them.
+    """
     _require_layout(layout)
-    return _of_gradient(result, layout) if isinstance(result, Derivation) else _of_jacobian(result, layout)
+    if isinstance(result, Derivation):
+        return _of_gradient(result, layout, letter)
+    return _of_jacobian(result, layout)
 
 
 def _require_layout(layout: str) -> None:
@@ -48,21 +53,20 @@ def _require_layout(layout: str) -> None:
         raise ValueError(f"a layout is one of {', '.join(LAYOUTS)}, got {layout!r}.")
 
 
-def _of_gradient(derivation: Derivation, layout: str) -> Statement:
+def _of_gradient(derivation: Derivation, layout: str, letter: str) -> Statement:
     write, G, X = Latex(), derivation.gradient, derivation.X
-    x = write(X)
+    x, f = write(X), write.name(letter)
     match layout:
         case "differential":
-            return Statement(layout, r"\mathrm{d}f", trace_latex(G, X), G)
+            return Statement(layout, rf"\mathrm{{d}}{f}", trace_latex(G, X), G)
         case "gradient":
-            return Statement(layout, rf"\nabla_{{{x}}} f", write(G), G)
+            return Statement(layout, rf"\nabla_{{{x}}} {f}", write(G), G)
         case "numerator":
-            return Statement(
-                layout, rf"\frac{{\partial f}}{{\partial {x}}}", write(transpose(G)), transpose(G)
-            )
+            turned = transpose(G)
+            return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {x}}}", write(turned), turned)
         case "denominator":
-            return Statement(layout, rf"\frac{{\partial f}}{{\partial {x}}}", write(G), G)
-    return Statement(layout, rf"\frac{{\partial f}}{{\partial {entry_latex(X)}}}", entry_latex(G), G)
+            return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {x}}}", write(G), G)
+    return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {entry_latex(X)}}}", entry_latex(G), G)
 
 
 def _of_jacobian(J: Jacobian, layout: str) -> Statement:
@@ -95,27 +99,66 @@ def trace_latex(C: Expr, E: Expr) -> str:
     return product if E.is_column else rf"\operatorname{{tr}}\left({product}\right)"
 
 
-def derivation_latex(derivation: Derivation, layout: str = "gradient") -> str:
-    """All lines in a layout, aligned, with the rules beside them and the boxed result at the end."""
+class Row(NamedTuple):
+    """One line in a layout: what stands right of df =, by these rules, with these names given on the way."""
+
+    latex: str
+    rules: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+class LaidOut(NamedTuple):
+    """A derivation in one layout, in LaTeX: all lines, the result, and the names that it uses.
+
+    `total` is the result once more as a sum over steps, where it is one; `where` states the named
+    intermediates that no line has introduced, and those that repeat from step to step.
+    """
+
+    rows: tuple[Row, ...]
+    statement: Statement
+    total: str
+    where: tuple[str, ...]
+
+
+def laid_out(derivation: Derivation, layout: str = "gradient", letter: str = "f") -> LaidOut:
+    """All lines and the result in one of the `LAYOUTS`. Raises ValueError for another."""
     _require_layout(layout)
-    write, rows = Latex(), []
-    for k, line in enumerate(derivation.lines):
-        note = " && " + r",\ ".join(map(title_latex, line.rules)) if line.rules else ""
-        rows.append((r"\mathrm{d}f &= " if k == 0 else "&= ") + _line(line, layout) + note)
-        rows += [rf"&\qquad {write(d)} = {write(d.args[0])}" for d in line.names]
+    write = Latex()
+    rows = tuple(
+        Row(_line(line, layout), line.rules, tuple(f"{write(d)} = {write(d.args[0])}" for d in line.names))
+        for line in derivation.lines
+    )
     introduced = {d for line in derivation.lines for d in line.names}
     groups = grouped(derivation.definitions, Latex)
     back = grouped([d for d in derivation.definitions if d in introduced], Latex)
-    rows.append(rf"&\boxed{{{statement(derivation, layout)}}}")
-    if layout in ("gradient", "denominator") and (total := repeated_sum(derivation.gradient, Latex)):
-        rest = "".join(f" + {write(term)}" for term in total.rest)
-        rows.append(rf"&= \sum_{{t={total.steps[0]}}}^{{{total.steps[-1]}}} {total.term}{rest}")
-    rows += [rf"&\qquad {_stated(g)}" for g in groups if g not in back or len(g.steps) > 1]
+    where = tuple(_stated(g) for g in groups if g not in back or len(g.steps) > 1)
+    return LaidOut(rows, statement(derivation, layout, letter), _total(derivation, layout), where)
+
+
+def _total(derivation: Derivation, layout: str) -> str:
+    total = repeated_sum(derivation.gradient, Latex) if layout in ("gradient", "denominator") else None
+    if total is None:
+        return ""
+    rest = "".join(f" + {Latex()(term)}" for term in total.rest)
+    return rf"\sum_{{t={total.steps[0]}}}^{{{total.steps[-1]}}} {total.term}{rest}"
+
+
+def derivation_latex(derivation: Derivation, layout: str = "gradient", letter: str = "f") -> str:
+    """All lines in a layout, aligned, with the rules beside them and the boxed result at the end."""
+    page, rows = laid_out(derivation, layout, letter), []
+    for k, row in enumerate(page.rows):
+        note = " && " + r",\ ".join(map(title_latex, row.rules)) if row.rules else ""
+        rows.append((rf"\mathrm{{d}}{Latex().name(letter)} &= " if k == 0 else "&= ") + row.latex + note)
+        rows += [rf"&\qquad {name}" for name in row.names]
+    rows.append(rf"&\boxed{{{page.statement}}}")
+    rows += [f"&= {page.total}"] if page.total else []
+    rows += [rf"&\qquad {stated}" for stated in page.where]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
 def _stated(group: Group) -> str:
-    steps = rf"\quad (t = {group.steps[0]}, \dots, {group.steps[-1]})" if group.steps else ""
+    between = r"\dots, " if len(group.steps) > 2 else ""
+    steps = rf"\quad (t = {group.steps[0]}, {between}{group.steps[-1]})" if group.steps else ""
     return f"{group.left} = {group.right}{steps}"
 
 

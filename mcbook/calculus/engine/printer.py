@@ -197,7 +197,7 @@ class Printer:
 
     def write_logdet(self, E: Expr) -> tuple[str, int]:
         return self.words["logdet"] + self.bars(
-            self.words["det"] + self.space + self(E.args[0]), False
+            self.words["det"] + self.space + self.at(E.args[0], CHAIN), False
         ), POSTFIX
 
     def write_inner(self, E: Expr) -> tuple[str, int]:

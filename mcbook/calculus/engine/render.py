@@ -5,15 +5,16 @@ from mcbook.calculus.engine.recurrence import Group, grouped, repeated_sum
 from mcbook.calculus.engine.text import Text
 
 
-def derivation_text(derivation: Derivation) -> str:
-    """All lines in plain text, the rule that made each at its right."""
+def derivation_text(derivation: Derivation, letter: str = "f") -> str:
+    """All lines in plain text, the rule that made each at its right; `letter` is the name of the function."""
     write, rows = Text(), []
+    start = f"d{write.name(letter)} = "
     for k, line in enumerate(derivation.lines):
-        rows.append((("df = " if k == 0 else "   = ") + write.terms(line.terms), line.rule))
+        rows.append(((start if k == 0 else "= ".rjust(len(start))) + write.terms(line.terms), line.rule))
         rows += [(f"        with {write(d)} = {write(d.args[0])}", "") for d in line.names]
     width = max(len(left) for left, _ in rows)
     body = [f"{left.ljust(width)}   {rule}".rstrip() for left, rule in rows]
-    result = f"∇f({write(derivation.X)}) = {write(derivation.gradient)}"
+    result = f"∇{write.name(letter)}({write(derivation.X)}) = {write(derivation.gradient)}"
     if total := repeated_sum(derivation.gradient, Text):
         rest = "".join(f" + {write(term)}" for term in total.rest)
         result += f" = Σₜ {total.term}{rest},  t = {total.steps[0]} … {total.steps[-1]}"
@@ -29,5 +30,6 @@ def derivation_text(derivation: Derivation) -> str:
 
 
 def _stated(group: Group) -> str:
-    steps = f"  for t = {group.steps[0]} … {group.steps[-1]}" if group.steps else ""
+    between = " … " if len(group.steps) > 2 else ", "
+    steps = f"  for t = {group.steps[0]}{between}{group.steps[-1]}" if group.steps else ""
     return f"{group.left} = {group.right}{steps}"

@@ -11,7 +11,17 @@ _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _GREEK = {
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ"},
     **{"kappa": "κ", "lam": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ"},
-    **{"tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω", "Lam": "Λ", "Sigma": "Σ", "Theta": "Θ", "eps": "ε"},
+    **{
+        "ell": "ℓ",
+        "tau": "τ",
+        "phi": "φ",
+        "psi": "ψ",
+        "omega": "ω",
+        "Lam": "Λ",
+        "Sigma": "Σ",
+        "Theta": "Θ",
+        "eps": "ε",
+    },
 }
 
 

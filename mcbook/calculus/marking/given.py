@@ -21,12 +21,13 @@ class Given(NamedTuple):
     cause: str = ""
     evidence: str = ""
     shape: tuple[int, ...] = ()  # of the array as it was handed in
+    text: str = ""  # as it was written
 
 
 def read(answer: Any, f: Expr, X: Expr, draws: Sequence[Draw]) -> Given:
     """The answer's values. What goes wrong in the learner's code comes back as cause and evidence."""
     if isinstance(answer, str | Expr):
-        return _expression(answer, f, draws)
+        return _expression(answer, f, draws)._replace(text=answer if isinstance(answer, str) else "")
     if callable(answer):
         return _called(answer, X, draws)
     return _array([answer], X, "the answer")

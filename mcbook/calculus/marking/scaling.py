@@ -33,7 +33,7 @@ def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
         1.1 if e.k >= 0 and e.E.op in PRODUCTS else 1.0
     )  # of one half of a product: it may cancel the other
     yield Slip("sign", cost, f"the sign {where}", ((n, -1.0),))
-    for c in (2.0, 0.5, 4.0, 0.25):
+    for c in (2.0, 0.5):
         yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
     for m in averaged:
         yield Slip("mean", 1.05, f"divided by {text(m)}: the mean {where}", ((n, times(m**-1, e.right)),))

@@ -18,6 +18,7 @@ from mcbook.calculus.marking.slips import Slip
 
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
+ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
 HABIT = 0.15
 LIMIT = 2.65  # beyond this an explanation is less likely than that there is none
 
@@ -35,6 +36,7 @@ class Explanation(NamedTuple):
     @property
     def cost(self) -> float:
         extra = SECOND * (len(self.slips) - 1) + (HABIT if self.habit else 0)
+        extra += ALIKE * (len(self.slips) - len(self.labels))
         return sum(s.cost for s in self.slips) + extra
 
     @property

@@ -1,6 +1,6 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.metrics import newton_step, other_metric
+from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
@@ -25,6 +26,7 @@ from mcbook.calculus.marking.slips import Slip
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
+MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
 NATURAL = 1.05  # what "another metric" costs beside the slips
 
 
@@ -72,20 +74,32 @@ def marked(
     if all(norm(G) == 0 for G in truths):
         return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
     search = Search(graph, draws, slips)
+    written = given.text or (given.expression and as_text(given.expression, graph.derivation.f))
+    edited = repaired(written, search) if written else []
     if not right:
-        found = explain_shape(search, answers)
+        found = by_cost(
+            explain_shape(search, answers), alone(search, edited, truths), miswritten(search, answers)
+        )
+        found = found or by_cost(with_a_slip(search, edited))
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
-    for verdict in _hypotheses(search, truths, given):
+    for verdict in _hypotheses(search, truths, given, edited):
         return verdict
     return _not_explained(graph, draws, truths, answers)
 
 
-def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterator[Diagnosis]:
+def _hypotheses(
+    search: Search, truths: Sequence[Reals], given: Given, edited: Sequence[Repaired]
+) -> Iterator[Diagnosis]:
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
-    single = search.explain(answers, 0, 1)
+    rewritten = list(miswritten(search, answers))
+    single = by_cost(
+        search.explain(answers, 0, 1),
+        alone(search, edited, truths),
+        (x for x in rewritten if len(x.slips) == 1),
+    )
     if whole := _of_the_whole(answers, truths):
         same = [x for x in single if x.labels == {whole[0]}]
         rest = [x for x in single if x not in same]
@@ -110,11 +124,15 @@ def _hypotheses(search: Search, truths: Sequence[Reals], given: Given) -> Iterat
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
-    found = search.explain(answers, 3, None)
+    found = by_cost(search.explain(answers, 3, None), with_a_slip(search, edited), rewritten)
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
         yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+
+
+def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
+    return sorted((x for some in found for x in some), key=lambda x: x.cost)
 
 
 def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
@@ -122,7 +140,7 @@ def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[st
     c = round(_multiple(answers, truths), 8)
     if c == -1.0:
         return "sign", "the sign of the whole: the answer is −G"
-    if c in (2.0, 0.5, 4.0, 0.25):
+    if c in (2.0, 0.5):
         return "factor", f"the answer is {c:g} times the gradient"
     return None
 
@@ -170,9 +188,9 @@ def _explained(
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
-    """Two slips of other classes, no more surprising than the best two: then neither pair is believed."""
+    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed."""
     best = found[0]
-    close = [x for x in found[1:] if x.cost <= best.cost + 1e-9 and x.labels != best.labels]
+    close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
     return close[0] if close and len(best.slips) > 1 else None
 
 
