@@ -133,7 +133,7 @@ class _Work:
         fresh: dict[Expr, Expr] = {}
         for k, A in enumerate(E.args):
             if self.X in A.free:
-                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), named))
+                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), self.given | named))
                 if A.op == "transpose":
                     A, C_k = A.args[0], transpose(C_k)
                 fresh[A] = self.merge(A, fresh[A], C_k) if A in fresh else C_k
@@ -152,10 +152,8 @@ class _Work:
         return add(C, D) if E is self.X else fold(add(C, D))
 
     def name_value(self, E: Expr) -> dict[Expr, Expr]:
-        """p for the softmax that a log-sum-exp leaves behind, where it is long; or its author's name."""
-        if self.given:
-            return self.given
-        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5:
+        """p for the softmax that a log-sum-exp leaves behind, where it is long and has no name of its own."""
+        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5 or P in self.given:
             return {}
         name = unused_name("p" if 1 in P.shape else "P", self.taken)
         self.taken.add(name)

@@ -115,14 +115,12 @@ def is_unit(A: Expr) -> bool:
 def entry_of(A: Expr) -> Expr | None:
     """The entry that a product eᵢᵀ B eⱼ, aᵀ eⱼ or eᵢᵀ a is."""
     left, right = transpose(A.args[0]), A.args[-1]
-    if len(A.args) == 2:
+    if len(A.args) == 3 and is_unit(left) and is_unit(right):
+        return pick(A.args[1], left.data[1], right.data[1])
+    if len(A.args) == 2 and (is_unit(left) or is_unit(right)):
         a, e = (left, right) if is_unit(right) else (right, left)
-        return pick(a, e.data[1], (0, 1)) if is_unit(e) else None
-    return (
-        pick(A.args[1], left.data[1], right.data[1])
-        if len(A.args) == 3 and is_unit(left) and is_unit(right)
-        else None
-    )
+        return pick(a, e.data[1], (0, 1))
+    return None
 
 
 def unit_among(factors: tuple[Expr, ...]) -> tuple[Expr, Expr] | None:
