@@ -126,7 +126,7 @@ PATTERNS = [  # as people write it, and what its gradient by z or w must say
     ("sum(log1p(exp(-X @ w)))", "w", "−Xᵀ σ(−X w)"),
     ("sum(logaddexp(X @ w, 2 * X @ w) - X @ w)", "w", "Xᵀ σ(X w)"),
     ("sum(log(1 / (1 + exp(-X @ w))))", "w", "Xᵀ (1 − σ(X w))"),
-    ("sum(exp(z) / (1 + exp(z)))", "z", "p ∘ (1 − p)"),
+    ("sum(exp(z) / (1 + exp(z)))", "z", "σ(z) ∘ (1 − σ(z))"),
     ("sum(log(cosh(X @ w)))", "w", "Xᵀ tanh(X w)"),
     ("sum(log(exp(z)) * z)", "z", "2 z"),
     ("exp(logsumexp(z))", "z", "exp(z)"),
