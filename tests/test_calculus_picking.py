@@ -44,6 +44,9 @@ def test_what_is_picked_at_once():
     assert words.identity(4)[:, 2] is unit(4, 2)
     assert words.identity(4)[2, 2] is words.as_expr(1)
     assert words.identity(4)[2, 1] is words.as_expr(0)
+    assert unit(4, 2)[1:3] is unit(2, 1)
+    assert unit(4, 2)[:2] is words.zeros((2, 1))
+    assert unit(4, 2)[1:3].T @ words.ones(2) is words.as_expr(1)
     assert words.ones(5, 4)[2] is words.ones(4)
     assert words.total(unit(4, 2)) is words.as_expr(1)
     assert x.T @ unit(4, 1) is x[1]
