@@ -52,7 +52,7 @@ class DeriveIt:
         source   the name of a row of `mcbook.calculus.catalogue`, an `Entry`, or a `Derivation`
         letter   what the page calls the function, dL and ∇L for "L"; by default what the catalogue calls it
         layout   the layout that is shown first, one of the five of `mcbook.calculus.engine.LAYOUTS`
-        title    the words on the folded panel
+        title    the words on the folded panel, before ∇L
         values   for a derivation whose symbols must be positive, say: a function of a random generator that
                  returns a value for each symbol; by default they are drawn as the catalogue, or their
                  declared structure, says
@@ -94,7 +94,7 @@ class DeriveIt:
         pages = self.pages
         parts = [
             f'<style>{read_together("derivation.css")}</style><details class="mc-derive">',
-            f"<summary>{html.escape(self.title)}</summary>",
+            f"<summary>{html.escape(self.title)}: {_tex(self.pages['gradient'].statement.left)}</summary>",
             self._switch(),
             _lines(pages, self.letter),
             f'<div class="result">{_in_layouts({k: str(page.statement) for k, page in pages.items()})}</div>',
@@ -176,9 +176,9 @@ def checked(derivation: Derivation, draws: Draws, rng: np.random.Generator) -> f
         start = np.asarray(values[X.name], dtype=float)
         for _ in range(DIRECTIONS):
             V = draw(start.shape, X.data.structure, rng)
-            V = V / np.linalg.norm(V)
+            V = np.asarray(V / np.linalg.norm(V))
             truth = slope_along(lambda Z: evaluate(derivation.f, values | {X.name: Z}), start, V).value  # noqa: B023
-            for k, line in enumerate(derivation.lines[1:], 2):
+            for k, line in enumerate(derivation.lines, 1):
                 off = abs(line.jvp(values, X, V) - truth) / size
                 if not off <= ALLOWED:
                     raise ValueError(
