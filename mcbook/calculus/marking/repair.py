@@ -1,4 +1,4 @@
-"""Explanations that start from the learner's own text: one edit that makes it right, alone or with one slip."""
+"""Explanations by the learner's own text: one edit that makes it right, alone or with one slip."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -86,7 +86,7 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
 
 
 def miswritten(search: Search, answers: Sequence[Reals]) -> Iterator[Explanation]:
-    """The gradient with one product or sum written otherwise, and as it is or scaled: where that is the answer."""
+    """The gradient with one product or sum written otherwise, scaled or not, where that is the answer."""
     derivation = search.graph.derivation
     written = as_text(derivation.gradient, derivation.f)
     for edit in rewritings(written) if written else ():

@@ -128,7 +128,15 @@ def _hypotheses(
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
-        yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+        yield _a_multiple(graph, c)
+
+
+def _a_multiple(graph: Graph, c: float) -> Diagnosis:
+    """The answer is c times the gradient, for no known reason: a size of the data, or a number; a sign."""
+    sizes = {k for s in graph.derivation.f.free for k in s.shape if k > 2}
+    label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
+    found = _plain(label, f"the answer is {c:.6g} times the gradient")
+    return found if c > 0 else found._replace(classes=tuple(sorted((label, "sign"))))
 
 
 def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
@@ -169,7 +177,7 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
-    best, graph = found[0], search.graph
+    best, graph = _with_a_line(found), search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
     verdict = "convention" if best.labels == {"convention"} else "wrong"
@@ -182,9 +190,16 @@ def _explained(
         return Diagnosis(
             either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
         )
-    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in found[1:6]))
+    rest = [x for x in found if x is not best][:5]
+    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
     return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+
+
+def _with_a_line(found: Sequence[Explanation]) -> Explanation:
+    """The first explanation, or the first of the same classes that stands in a line of the derivation."""
+    same = (x for x in found if x.labels == found[0].labels and all(s.changes for s in x.slips))
+    return next(same, found[0])
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
