@@ -66,7 +66,7 @@ class DeriveIt:
 
     def __init__(
         self,
-        source: str | Entry | Derivation,
+        source: Any,
         *,
         letter: str | None = None,
         layout: str = "gradient",
@@ -142,7 +142,7 @@ class DeriveIt:
         return f"<details><summary>the gradient as NumPy and JAX code</summary>{blocks}</details>"
 
 
-def _read(source: str | Entry | Derivation) -> tuple[Derivation, Draws, str]:
+def _read(source: Any) -> tuple[Derivation, Draws, str]:
     """The derivation, how values for its symbols are drawn, and the letter of the function."""
     if isinstance(source, Derivation):
         symbols = sorted(source.f.free, key=lambda s: s.name)
