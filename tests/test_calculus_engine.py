@@ -17,11 +17,12 @@ from mcbook.calculus.engine import vocabulary as words
 from mcbook.calculus.engine.code import function_code
 from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.evaluate import evaluate, evaluate_all
-from mcbook.calculus.engine.index import term_latex
+from mcbook.calculus.engine.index import term_form
 from mcbook.calculus.engine.latex import Latex, latex
 from mcbook.calculus.engine.layouts import LAYOUTS, statement
-from mcbook.calculus.engine.nodes import definitions, let, symbol, symbols
+from mcbook.calculus.engine.nodes import definitions, let, symbol, symbols, walk
 from mcbook.calculus.engine.parser import parse
+from mcbook.calculus.engine.picking import is_unit
 from mcbook.calculus.engine.rebuild import rebuild
 from mcbook.calculus.engine.recurrence import grouped
 from mcbook.calculus.engine.second import hessian, jacobian
@@ -55,6 +56,7 @@ NODES = [
     *(words.kron(A, B), words.kron_left(words.kron(A, Q), Q), words.kron_right(words.kron(Q, B), Q)),
     *(words.unvec(words.vec(A), 6, 2), words.softmax(A), words.softmax(x), words.softmax(A @ B @ x)),
     *(words.logsumexp(A), words.logsumexp(x), words.sqdist(A, B.T), words.sqdist(A)),
+    *(A[1, 2], x[2], x[1:], words.inverse(Q)[0:2, 1:], A[2, 1:3], (A @ B)[1:]),
     *(words.function(name)(P if name == "log" else A) for name in words.FUNCTIONS),
 ]
 
@@ -195,7 +197,12 @@ def with_definitions(derivation, values):
     """The values, and those of every name that the derivation introduces."""
     roots = [derivation.f, derivation.gradient, *(t.C for line in derivation.lines for t in line.terms)]
     named = definitions(*roots)
-    return values | dict(zip([d.name for d in named], evaluate_all(named, values), strict=True))
+    known = values | dict(zip([d.name for d in named], evaluate_all(named, values), strict=True))
+    for node in walk(*roots):
+        if is_unit(node):  # e_k is printed without its length: one of each k in a derivation
+            e = evaluate_all([node], {})[0]
+            assert np.array_equal(known.setdefault(f"unit {node.data[1][1]}", e), e)
+    return known
 
 
 @pytest.mark.parametrize("row", CATALOGUE, ids=IDS)
@@ -241,7 +248,7 @@ def test_each_line_in_index_form(row, rng):
     for line in derivation.lines:
         for C, E in line.terms:
             meant = np.vdot(*evaluate_all([C, E], values))
-            printed = term_latex(C, E).replace(r"\mathrm{d}", "")
+            printed = term_form(C, E).replace(r"\mathrm{d}", "")
             assert read_entries(printed, known, (1, 1)).item() == pytest.approx(meant, rel=1e-9, abs=1e-12)
 
 

@@ -125,4 +125,4 @@ def test_the_generator_uses_every_word():
         "sqdist",
         "kron",
     }
-    assert used >= expected | {"vec", "diag", "diagonal", "sym", "skew", "lower", "upper"}
+    assert used >= expected | {"vec", "diag", "diagonal", "sym", "skew", "lower", "upper", "pick"}

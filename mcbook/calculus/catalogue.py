@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from mcbook.calculus.boxes import BOXES
 from mcbook.calculus.entries import Entry
+from mcbook.calculus.picks import PICKS
 
 _NET = "W1:4,3 b1:4 W2:2,4 b2:2 X:5,3 Y:5,2 n::positive"
 _NETWORK = "Z = X @ W1.T + b1; H = tanh(Z); R = H @ W2.T + b2 - Y; sqnorm(R) / (2 * n)"
@@ -291,6 +292,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "eta_1",
         False,
     ),
+    *PICKS,
     *BOXES,
 )
 

@@ -9,13 +9,9 @@ Record     every line keeps its sum of terms, the rules that made it and what th
 Reference  magnus2019 for the method; the order of the rewriting is that of reverse accumulation
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from mcbook.calculus.engine.algebra import add, is_zero, number, transpose
-from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.naming import name_intermediates, name_repeats, replace
 from mcbook.calculus.engine.nodes import (
     Expr,
@@ -27,6 +23,7 @@ from mcbook.calculus.engine.nodes import (
     walk,
 )
 from mcbook.calculus.engine.patterns import recognise
+from mcbook.calculus.engine.records import Application, Derivation, Line, Term
 from mcbook.calculus.engine.rules import condition_of, rule_of, title_of
 from mcbook.calculus.engine.simplify import fold
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, softmax, sym, upper
@@ -41,90 +38,6 @@ PROJECTIONS = {
 }
 
 
-class Term(NamedTuple):
-    """⟨C, dE⟩; C has the shape of E."""
-
-    C: Expr
-    E: Expr
-
-
-class Application(NamedTuple):
-    """One rule at work: ⟨C, dE⟩ became the sum of `terms` by the rule for `E.op`."""
-
-    op: str
-    rules: tuple[str, ...]
-    C: Expr
-    E: Expr
-    terms: tuple[Term, ...]
-
-
-class Line(NamedTuple):
-    """df = Σ ⟨C, dE⟩, by these rules from the line before; `names` are the intermediates it introduces."""
-
-    rules: tuple[str, ...]
-    terms: tuple[Term, ...]
-    steps: tuple[Application, ...]
-    names: tuple[Expr, ...] = ()
-    conditions: tuple[str, ...] = ()
-
-    @property
-    def rule(self) -> str:
-        """The rules in words."""
-        return ", ".join(self.rules)
-
-    def jvp(self, values: Mapping[str, Any], X: Expr, X_dot: Any) -> float:
-        """The sum of the line for the step dX = X_dot: what must equal the derivative of f along it."""
-        from mcbook.calculus.engine.forward import pushforward
-
-        return pushforward(self.terms, values, X, X_dot)
-
-
-class Derivation(NamedTuple):
-    """f, the variable X, the lines from df = d(f) to df = ⟨G, dX⟩, and the gradient G."""
-
-    f: Expr
-    X: Expr
-    lines: tuple[Line, ...]
-    gradient: Expr
-
-    @property
-    def definitions(self) -> list[Expr]:
-        """The named intermediates of the gradient, in an order in which they can be computed."""
-        return definitions(self.gradient)
-
-    @property
-    def conditions(self) -> list[str]:
-        """Where the derivation holds."""
-        return list(dict.fromkeys(c for line in self.lines for c in line.conditions))
-
-    @property
-    def size(self) -> int:
-        """Nodes of the gradient with its definitions, as a reader counts them."""
-        return size(self.gradient) + sum(size(d.args[0]) + 1 for d in self.definitions)
-
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        """The gradient at given values, an array of the declared shape of X."""
-        G = evaluate_all([self.gradient], {**(values or {}), **named})[0]
-        return np.reshape(G, self.X.data.shape)
-
-    def __str__(self) -> str:
-        from mcbook.calculus.engine.render import derivation_text
-
-        return derivation_text(self)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
-
-    def latex(self, layout: str = "gradient", letter: str = "f") -> str:
-        """The whole derivation in LaTeX, in one of the layouts of `mcbook.calculus.engine.layouts`."""
-        from mcbook.calculus.engine.layouts import derivation_latex
-
-        return derivation_latex(self, layout, letter)
-
-
 def derive(f: Any, X: Any) -> Derivation:
     """The gradient of the number f with respect to the symbol X, with every line on the way.
 
@@ -132,8 +45,13 @@ def derive(f: Any, X: Any) -> Derivation:
     be zero: the engine says so rather than returning one), or f contains what no rule covers.
     """
     _require_derivable(f, X)
-    named = name_intermediates(recognise(f), X)
-    work = _Work(named, X)
+    found = recognise(f)
+    _require_in(found.expr, X)
+    named, given = name_intermediates(found.expr, X, found.names)
+    work = _Work(named, X, given)
+    if found.titles:
+        start = Line((), (Term(number(1), f),), ())
+        work.lines = [start, work.lines[0]._replace(rules=found.titles)]
     while work.unfinished():
         work.open_next()
     G = work.collect()
@@ -152,16 +70,23 @@ def _require_derivable(f: Any, X: Any) -> None:
             f"derive needs a number-valued f, got shape {f.shape}; take sum(f), or jacobian(f, {X.name})."
         )
     require_distinct_names(f, X)
+    _require_in(f, X)
+
+
+def _require_in(f: Expr, X: Expr) -> None:
     if X not in f.free:
         names = ", ".join(sorted(s.name for s in f.free)) or "no symbols"
-        raise ValueError(f"f does not contain {X.name} (it contains {names}), so df = 0 whatever d{X.name}.")
+        raise ValueError(
+            f"f = {f!r}, as simplified, does not contain {X.name} (it contains {names}), "
+            f"so df = 0 whatever d{X.name}."
+        )
 
 
 class _Work:
     """The sum of terms on its way from ⟨1, df⟩ to ⟨G, dX⟩."""
 
-    def __init__(self, f: Expr, X: Expr):
-        self.X = X
+    def __init__(self, f: Expr, X: Expr, given: dict[Expr, Expr]):
+        self.X, self.given = X, given
         self.order = {node: k for k, node in enumerate(walk(f)) if X in node.free}
         self.owners: dict[Expr, int] = {}  # in how many places, yet unopened, a node stands
         reached, unseen = {f}, [f]
@@ -171,7 +96,7 @@ class _Work:
                 if A not in reached:
                     reached.add(A)
                     unseen.append(A)
-        self.taken = {s.name for s in f.free} | {d.name for d in definitions(f)}
+        self.taken = {s.name for s in f.free} | {d.name for d in (*definitions(f), *given.values())}
         self.pending: dict[Expr, Expr] = {f: number(1)}
         self.lines = [Line((), (Term(number(1), f),), ())]
         own = [d for d in definitions(f) if X in d.free and not d.is_scalar]
@@ -210,7 +135,7 @@ class _Work:
         fresh: dict[Expr, Expr] = {}
         for k, A in enumerate(E.args):
             if self.X in A.free:
-                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), named))
+                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), self.given | named))
                 if A.op == "transpose":
                     A, C_k = A.args[0], transpose(C_k)
                 fresh[A] = self.merge(A, fresh[A], C_k) if A in fresh else C_k
@@ -229,8 +154,8 @@ class _Work:
         return add(C, D) if E is self.X else fold(add(C, D))
 
     def name_value(self, E: Expr) -> dict[Expr, Expr]:
-        """p for the softmax that a log-sum-exp leaves behind, where it is long."""
-        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5:
+        """p for the softmax that a log-sum-exp leaves behind, where it is long and has no name of its own."""
+        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5 or P in self.given:
             return {}
         name = unused_name("p" if 1 in P.shape else "P", self.taken)
         self.taken.add(name)

@@ -15,7 +15,8 @@ from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, numb
 from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
-from mcbook.calculus.engine.nodes import Expr, require_distinct_names, symbol
+from mcbook.calculus.engine.nodes import Expr, array_shape, require_distinct_names, symbol
+from mcbook.calculus.engine.picking import columns_of
 from mcbook.calculus.engine.printer import CHAIN
 from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.engine.simplify import fold
@@ -96,11 +97,6 @@ def _stated(matrix: Expr) -> str:
     return Text().at(matrix, CHAIN)
 
 
-def array_shape(F: Expr) -> tuple[int, ...]:
-    """The shape of the array that an expression stands for: a column is 1-D, a number 0-D."""
-    return () if F.is_scalar else F.shape[:1] if F.is_column else F.shape
-
-
 def jacobian(F: Any, X: Any) -> Jacobian:
     """The derivative of an array by an array. Raises ValueError where X is no symbol, or not in F."""
     _require_symbol(F, X)
@@ -172,6 +168,9 @@ def _passage(L: Expr, k: int) -> Expr:
             return times(number(1) / 2, add(I(n * n), times(sign, commutation(n, n))))
         case "lower" | "upper":
             return diag(vec((lower if L.op == "lower" else upper)(ones(n, n))))
+        case "pick":
+            left, right = (columns_of(n, run) for n, run in zip(A.shape, L.data, strict=True))
+            return transpose(kron(right, left))
         case "vec" | "unvec" | "let":
             return I(A.shape[0] * A.shape[1])
         case "solve" if k == 1:

@@ -21,6 +21,7 @@ from mcbook.calculus.engine.algebra import (
 )
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
 from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.picking import is_unit
 
 
 def _square(A: Any, word: str) -> Expr:
@@ -72,6 +73,8 @@ def total(A: Any) -> Expr:
         return times(*A.args[:-1], total(A.args[-1]))
     if A.op == "ones":
         return number(A.shape[0] * A.shape[1])
+    if is_unit(A):
+        return number(1)
     if A.op == "hadamard" and len(A.args) == 2 and 1 in A.shape:
         a, b = (_column(v, "sum") for v in A.args)
         return matmul(transpose(a), b)
@@ -170,6 +173,8 @@ def diag(a: Any) -> Expr:
         return times(a, identity(1)) if a.is_scalar else identity(a.shape[0])
     if a.op == "times":
         return times(*a.args[:-1], diag(a.args[-1]))
+    if is_unit(a):
+        return matmul(a, transpose(a))
     return Expr("diag", (a,), (a.shape[0],) * 2)
 
 
