@@ -99,7 +99,7 @@ class _Work:
         self.taken = {s.name for s in f.free} | {d.name for d in (*definitions(f), *given.values())}
         self.pending: dict[Expr, Expr] = {f: number(1)}
         self.lines = [Line((), (Term(number(1), f),), ())]
-        own = [d for d in definitions(f) if X in d.free and not d.is_scalar]
+        own = [d for d in definitions(f) if not d.is_scalar]
         self.named_one = len(own) > 3  # who names many steps wants to read of each what comes back
 
     def unfinished(self) -> bool:
