@@ -5,13 +5,14 @@ import json
 import re
 import sys
 
+import jax
 import numpy as np
 import pytest
 from latexreader import read, read_entries
 from test_calculus_engine import with_definitions
 from test_widgets import browser  # noqa: F401  (a fixture)
 
-from mcbook import kernels, unmixing, widgets
+from mcbook import kernels, schedules, sensitivity, unmixing, widgets
 from mcbook.calculus import derive, parse, symbols
 from mcbook.calculus.boxes import BOXES
 from mcbook.calculus.catalogue import CATALOGUE, entry
@@ -20,7 +21,11 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.latex import latex
 from mcbook.calculus.engine.layouts import laid_out
 from mcbook.calculus.entries import Entry
-from mcbook.widgets.derivation import _for_the_page, checked
+from mcbook.diffusion import mixtures
+from mcbook.schedules.run import step, vjp_step
+from mcbook.splice import cells
+from mcbook.widgets.derivation import checked
+from mcbook.widgets.formulas import for_the_page, glossed
 
 from booktools import ROOT  # isort: skip
 
@@ -77,11 +82,21 @@ def test_the_result_in_the_five_layouts(row, rng):
         (r"\sum_{t=1}^{3} \delta_{A_{t}}^{\mathsf{T}}", r"\sum_{t=1}^{3} \bar{A}_{t}^{\mathsf{T}}"),
         (r"\delta_{\alpha} - \delta_{W_{h}}", r"\bar{\alpha} - \bar{W}_{h}"),
         (r"\delta_{ij}\,u_{i}", r"\delta_{ij}\,u_{i}"),  # Kronecker's
+        (r"\left[\delta_{r}\right]_{i}", r"\bar{r}_{i}"),
+        (r"\left[\delta_{A_{2}}\right]_{ki}", r"\left[\bar{A}_{2}\right]_{ki}"),
         (r"\mathbf{1}_{5}\,\mathbf{1}_{3}^{\mathsf{T}} - I_{4}", r"\mathbf{1}\,\mathbf{1}^{\mathsf{T}} - I"),
     ],
 )
 def test_sizes_go_and_cotangents_wear_bars(printed, shown):
-    assert _for_the_page(printed) == shown
+    assert for_the_page(printed) == shown
+
+
+def test_words_are_explained_where_they_stand():
+    assert glossed([r"\operatorname{sym}\left(A\right)"]) == (
+        r'<span class="mc-tex">\(\displaystyle \operatorname{sym}(G) = \frac12(G + G^{\mathsf{T}})\)</span>.'
+    )
+    assert glossed([r"A\,x", r"\mathbf{1}"]).endswith("</span> is a column of ones.")
+    assert glossed([r"A\,x"]) == ""
 
 
 # --- the boxes are what the chapters run on ---------------------------------------------------------------
@@ -113,6 +128,68 @@ def test_the_adjoint(rng):
     np.testing.assert_allclose(entry("ridge-adjoint-box, b").derive()(values), p, rtol=1e-10)
     slope = entry("ridge-adjoint-box, kappa").derive()(values)
     np.testing.assert_allclose(slope, -p @ values["M_1"] @ w, rtol=1e-10)
+
+
+def test_backpropagation_through_time(rng):
+    values = entry("splice-bptt, W_h").sample(rng)
+    X, h_0 = np.stack([values[f"X_{t}"] for t in (1, 2, 3)]), values["H_0"]
+    cell = cells.RNNCell(values["W_x"], values["W_h"], values["b"])
+    H = cells.run(cell, X, h_0)
+    U = H[-1] @ values["V"].T + values["c"][None]
+    U_bar = (jax.nn.softmax(U) - values["E"]) / values["n"]
+    back = cells.vjp_rnn(cell, X, H, h_0, None, U_bar @ values["V"]).cell
+    for name, meant in (("W_h", back.W_h), ("W_x", back.W_x), ("b", back.b)):
+        np.testing.assert_allclose(entry(f"splice-bptt, {name}").derive()(values), meant, rtol=1e-10)
+
+
+def test_the_gates(rng):
+    values = entry("splice-gru-grad, h").sample(rng)
+    W_h = np.concatenate([values[f"W_{gate}"] for gate in "rzm"])
+    cell = cells.GRUCell(np.zeros((9, 1)), W_h, np.concatenate([values[f"a_{gate}"] for gate in "rzm"]))
+    X, h_0 = np.zeros((1, 1, 1)), values["h_0"][None]
+    back = cells.vjp_gru(cell, X, cells.run(cell, X, h_0), h_0, None, values["h_bar"][None])
+    _, W_z, W_m = np.split(np.asarray(back.cell.W_h), 3)
+    for name, meant in (("h", back.h_0[0]), ("W_z", W_z), ("W_m", W_m)):
+        np.testing.assert_allclose(entry(f"splice-gru-grad, {name}").derive()(values), meant, rtol=1e-10)
+
+
+def test_two_blocks(rng):
+    values = entry("sensitivity-chain, s").sample(rng)
+    first = {block: values[f"W_{block}"] for block in "sm"}
+    rest = (values["b_1"], values["W_2"], values["b_2"], values["v"], np.array(0.0))
+    X = {block: values[block][None] for block in "sm"}
+    back = sensitivity.vjp_predict(sensitivity.Network(first, *rest), X, np.ones(1)).X
+    for block in "sm":
+        G = entry(f"sensitivity-chain, {block}").derive()(values)
+        np.testing.assert_allclose(G, back[block][0], rtol=1e-10)
+
+
+def test_the_score_of_a_mixture(rng):
+    values = entry("diffusion-score").sample(rng)
+    mix = mixtures.mixture(np.exp(values["c"]), values["mu"], values["sigma"] ** 2)
+    meant = mixtures.score(values["x"][None], mix)[0]
+    np.testing.assert_allclose(entry("diffusion-score").derive()(values), meant, rtol=1e-10)
+
+
+def test_two_steps_with_momentum(rng):
+    values = entry("schedules-momentum-grad, lam").sample(rng)
+    rows = [(values["H_0"], values["c_0"]), (values["H_1"], values["c_1"])]
+    eta_0, eta_1, beta_1, lam_0, lam_1 = (values[k] for k in ("eta_0", "eta_1", "beta_1", "lam_0", "lam_1"))
+    hyper = [schedules.Schedule(eta_0, 0.0, lam_0), schedules.Schedule(eta_1, beta_1, lam_1)]
+
+    def loss(w, H, c):
+        return w @ H @ w / 2 - c @ w
+
+    states = [(values["w_0"], np.zeros(3))]
+    for t in (0, 1):
+        states.append(step(loss, states[t], rows[t], hyper[t]))
+    X, y = values["X"], values["y"]
+    bar, bars = (X.T @ (X @ states[2][0] - y), np.zeros(3)), {}
+    for t in (1, 0):
+        bar, bars[t] = vjp_step(loss, states[t], rows[t], hyper[t], bar)
+    for name, meant in (("lam", bars[0].decays), ("eta", bars[0].rates), ("beta", bars[1].momenta)):
+        G = entry(f"schedules-momentum-grad, {name}").derive()(values)
+        np.testing.assert_allclose(G, meant, rtol=1e-9)
 
 
 def test_springs_obey_the_laws(rng):
@@ -160,9 +237,25 @@ def test_any_derivation_can_be_shown(rng):
     row = Entry("mine", "classics", "log(a) * sqnorm(x)", "a::positive x:3", "a")
     shown = widgets.DeriveIt(row, title="see <how>")._repr_html_()
     assert "see &lt;how&gt;: " in shown
-    assert "It holds for a &gt; 0." in shown
+    assert r'It holds for <span class="mc-tex">\(\displaystyle a\)</span> &gt; 0.' in shown
     first, second = (re.search(r'name="(.*?)"', widgets.DeriveIt(D)._repr_html_())[1] for _ in range(2))
     assert first != second  # two switches on a page do not turn one another
+
+
+def test_other_variables_stand_at_the_end():
+    others = ["splice-bptt, W_x", "splice-bptt, b"]
+    panel = widgets.DeriveIt("splice-bptt, W_h", also=others)
+    assert repr(panel).splitlines()[-3:-1] == [
+        "also ∇L(W_x) = δ_A₃ᵀ X₃ + δ_A₂ᵀ X₂ + δ_A₁ᵀ X₁ = Σₜ δ_Aₜᵀ Xₜ,  t = 1 … 3",
+        "also ∇L(b) = (δ_A₁ + δ_A₂ + δ_A₃)ᵀ 1",
+    ]
+    shown = panel._repr_html_()
+    back = shown.split("On the same way back:")[1].split("</div>")[0]
+    assert back.count("data-in=") == 10  # two results, five layouts
+    assert "where" not in back  # the cotangents are those of the lines above
+    alone = widgets.DeriveIt("kernels-grad, beta", also=["splice-gru-grad, W_z"])._repr_html_()
+    assert 'where <span class="mc-tex">\\(\\displaystyle \\bar{s}_{z} = ' in alone
+    assert "here, and of those not shown" in shown
 
 
 def test_an_index_form_that_nobody_could_read_is_refused_in_words():
@@ -227,7 +320,7 @@ def test_katex_is_strict(planted):
 @pytest.fixture
 def opened(browser, tmp_path):  # noqa: F811
     """Two panels on a page as wide as a phone's, typeset as the book does it, the network cut."""
-    shown = "".join(widgets.DeriveIt(name)._repr_html_() for name in ("unmixing-grad", "splice-bptt"))
+    shown = "".join(widgets.DeriveIt(name)._repr_html_() for name in ("unmixing-grad", "splice-bptt, W_h"))
     answers = typeset(html.unescape(tex) for tex in FORMULA.findall(shown))
     body = FORMULA.sub(lambda m: answers[html.unescape(m[1])]["html"], shown)
     style = (ROOT / "book/node_modules/katex/dist/katex.min.css").read_text(encoding="utf-8")
