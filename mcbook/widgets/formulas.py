@@ -20,12 +20,16 @@ WORDS = (
     (r"\operatorname{logsumexp}", r"\(\operatorname{logsumexp}(u) = \log\sum_i e^{u_i}\), row by row"),
     (r"\operatorname{softmax}", r"\(\operatorname{softmax}(u)_i = e^{u_i}/\sum_j e^{u_j}\), row by row"),
     (
+        r"\operatorname{logistic}",
+        r"\(\operatorname{logistic}(a) = \sigma(a) = 1/(1 + e^{-a})\)",
+    ),
+    (
         r"\operatorname{sqdist}",
         r"\(\operatorname{sqdist}\) holds the squared distances between rows",
     ),
     (
         r"\operatorname{diag}",
-        r"\(\operatorname{diag}\) makes a diagonal matrix of a vector, and takes it from one",
+        r"\(\operatorname{diag}\) makes a diagonal matrix of a vector, and of a matrix takes the diagonal",
     ),
     (r"\operatorname{sym}", r"\(\operatorname{sym}(G) = \frac12(G + G^{\mathsf{T}})\)"),
     (r"\mathbf{1}", r"\(\mathbf{1}\) is a column of ones"),
