@@ -9,9 +9,9 @@ no probability is divided by.  Each holds wherever what was written is defined.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mcbook.calculus.engine.algebra import add, matmul, ones, split, times
+from mcbook.calculus.engine.algebra import add, matmul, ones, split, times, transpose
 from mcbook.calculus.engine.functions import apply
-from mcbook.calculus.engine.nodes import Expr, definitions, let, size, unused_name, walk
+from mcbook.calculus.engine.nodes import Expr, let, size, unused_name, walk
 from mcbook.calculus.engine.picking import pick
 from mcbook.calculus.engine.rebuild import rebuild
 from mcbook.calculus.engine.vocabulary import logdet, logsumexp, softmax, total
@@ -59,10 +59,7 @@ def recognise(expr: Expr) -> Recognised:
         if found := next((new for known in _PATTERNS if (new := known(reader, fresh))), None):
             titles[found[0]] = None
             done[node] = found[1]
-    result = done[expr]
-    gone = [d for d in map(done.__getitem__, definitions(expr)) if d.op == "let"]
-    kept = set(definitions(result))
-    return Recognised(result, tuple(titles), {d.args[0]: d for d in gone if d not in kept})
+    return Recognised(done[expr], tuple(titles), reader.given)
 
 
 class _Reader:
@@ -82,17 +79,29 @@ class _Reader:
 
         self.logged = {node.data for node in walk(expr) if node.op == "let" and only_logged(node)}
 
+        self.given: dict[Expr, Expr] = {}  # the names that are seen through, by their values
+        self.known: dict[Expr, Expr] = {}
+
     def within(self, E: Expr) -> Expr:
-        """What stands under a logarithm: behind the name, if the name is used for nothing else."""
-        return E.args[0] if E.op == "let" and E.data in self.logged else E
+        """What stands under a logarithm: behind the name, if the name is used for nothing else.
+
+        The argument of a softmax or a logistic function gets a name where it is long: it will stand twice.
+        """
+        value = E.args[0] if E.op == "let" and E.data in self.logged else E
+        if value.op == "softmax" or _is(value, "logistic"):
+            value = rebuild(value, (self.named(value.args[0]),))
+        if value is not E and E.op == "let":
+            self.given[value] = let(E.data, value)
+        return value
 
     def named(self, Z: Expr) -> Expr:
-        """z where it is long, for it will stand twice."""
         if size(Z) <= 4 or Z.op == "let":
             return Z
-        name = unused_name("z" if 1 in Z.shape else "Z", self.taken)
-        self.taken.add(name)
-        return let(name, Z)
+        if Z not in self.known:
+            name = unused_name("z" if 1 in Z.shape else "Z", self.taken)
+            self.taken.add(name)
+            self.known[Z] = let(name, Z)
+        return self.known[Z]
 
 
 def _bare(E: Expr) -> Expr:
@@ -164,10 +173,10 @@ def _logarithm(reader: _Reader, E: Expr) -> Found:
     if A.op == "det":
         return "log det = log|det|", logdet(A.args[0])
     if A.op == "softmax":
-        Z = reader.named(A.args[0])
+        Z = A.args[0]
         return "log softmax z = z − logsumexp z", add(Z, times(-1, _spread(logsumexp(Z), Z)))
     if _is(A, "logistic"):
-        Z = reader.named(A.args[0])
+        Z = A.args[0]
         return "log σ(z) = z − softplus z", add(Z, times(-1, apply("softplus", Z)))
     return ("log exp z = z", A.args[0]) if _is(A, "exp") else _log_cosh(A)
 
@@ -206,12 +215,14 @@ def _logistic(reader: _Reader, E: Expr) -> Found:
     """1/(1 + exp(-z)), and exp z times it at -z."""
     if E.op == "power" and E.data == -1 and (Z := _one_plus_exp(E.args[0])) is not None:
         return "logistic by name", apply("logistic", times(-1, Z))
-    for e in E.args if E.op in ("hadamard", "times") else ():
+    dot = E.op == "matmul" and E.is_scalar and len(E.args) == 2  # aᵀb is the sum of a ∘ b
+    factors = (transpose(E.args[0]), E.args[1]) if dot else E.args
+    for e in factors if dot or E.op in ("hadamard", "times") else ():
         if _is(_bare(e), "exp"):
-            Z = _bare(e).args[0]
+            P = apply("logistic", Z := _bare(e).args[0])
             partner = apply("logistic", times(-1, Z))
-            if partner in E.args:
-                return "logistic by name", _in_place_of((e, partner), E, apply("logistic", Z))
+            if partner in factors:
+                return "logistic by name", total(P) if dot else _in_place_of((e, partner), E, P)
     return None
 
 

@@ -80,7 +80,8 @@ def pick(A: Expr, rows: Run, columns: Run) -> Expr:
         return A
     match A.op:
         case "matmul" if A.args[-1].op == "ones":
-            return matmul(pick(matmul(*A.args[:-1]), rows, (0, A.args[-1].shape[0])), ones(1, shape[1]))
+            k = A.args[-1].shape[0]
+            return matmul(pick(matmul(*A.args[:-1]), rows, (0, k)), ones(k, shape[1]))
         case "times":
             return times(*A.args[:-1], pick(A.args[-1], rows, columns))
         case "transpose":

@@ -175,8 +175,22 @@ def _passage(L: Expr, k: int) -> Expr:
             return I(A.shape[0] * A.shape[1])
         case "solve" if k == 1:
             return kron(I(A.shape[1]), inverse(rest[0]))
+        case "kron":
+            return _of_kron(L.args, k)
+        case "kron_left" | "kron_right" if k == 0:  # the adjoint of A ↦ A ⊗ B, or of B ↦ A ⊗ B
+            first = L.op == "kron_left"
+            free = ones(*L.shape)
+            return transpose(_of_kron((free, *rest) if first else (*rest, free), 0 if first else 1))
         case "diag":
             return selection(n)
         case "diagonal":
             return transpose(selection(n))
     raise ValueError(f"no Kronecker form for {L.op}, met in {L!r}; its products (jvp, hvp) are known.")
+
+
+def _of_kron(factors: tuple[Expr, ...], k: int) -> Expr:
+    """vec(A ⊗ B) = (I ⊗ K ⊗ I)(vec A ⊗ vec B), linear in each of the two."""
+    (m, n), (p, q) = (A.shape for A in factors)
+    swap = kron(kron(identity(n), commutation(q, m)), identity(p))
+    moving, still = (identity(factors[k].shape[0] * factors[k].shape[1]), vec(factors[1 - k]))
+    return matmul(swap, kron(moving, still) if k == 0 else kron(still, moving))
