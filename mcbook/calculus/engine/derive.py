@@ -29,6 +29,7 @@ from mcbook.calculus.engine.simplify import fold
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, softmax, sym, upper
 
 BOOKKEEPING = {"add", "times"}  # opened together, in one line: "linearity"
+PRODUCTS = {"matmul", "hadamard"}  # the terms of a sum are opened in one line where they are products
 PROJECTIONS = {
     "symmetric": ("symmetric steps", sym),
     "diagonal": ("diagonal steps", lambda G: diag(diagonal(G))),
@@ -98,7 +99,8 @@ class _Work:
         self.taken = {s.name for s in f.free} | {d.name for d in (*definitions(f), *given.values())}
         self.pending: dict[Expr, Expr] = {f: number(1)}
         self.lines = [Line((), (Term(number(1), f),), ())]
-        self.named_one = False
+        own = [d for d in definitions(f) if not d.is_scalar]
+        self.named_one = len(own) > 3  # who names many steps wants to read of each what comes back
 
     def unfinished(self) -> bool:
         return any(E is not self.X for E in self.pending)
@@ -176,15 +178,15 @@ class _Work:
         """The last line: common factors folded, and the structure of X respected."""
         raw = self.pending[self.X]
         G = name_repeats(fold(raw), self.taken)
+        projected = G
         if self.X.data.structure:
             title, project = PROJECTIONS[self.X.data.structure]
             projected = fold(project(G))
-            if projected is not G:
-                self.lines.append(Line((title,), (Term(projected, self.X),), ()))
-            G = projected
+        if projected is not G:
+            self.lines.append(Line((title,), (Term(projected, self.X),), ()))
         elif G is not raw:
             self.lines.append(Line(("common factors",), (Term(G, self.X),), ()))
-        return G
+        return projected
 
 
 def _arguments(node: Expr) -> set[Expr]:
@@ -211,9 +213,9 @@ def _same_breath(steps: list[Application], following: Expr) -> bool:
     first, last = steps[0].op, steps[-1].op
     if following.op in BOOKKEEPING:  # a constant factor is moved across in passing
         return last in BOOKKEEPING or (following.op == "times" and len(steps[-1].terms) == 1)
-    if first == "add" and all(s.op == "matmul" for s in steps[1:]) and not following.is_scalar:
+    if first == "add" and all(s.op in PRODUCTS for s in steps[1:]) and not following.is_scalar:
         alone = len(steps) == 1 and len(steps[0].terms) == 1  # the other terms of the sum are constant
-        return alone or following.op == "matmul"
+        return alone or following.op in PRODUCTS
     return last in ("sum", "trace", "inner") and len(steps) == 1 and following.op != "let"
 
 

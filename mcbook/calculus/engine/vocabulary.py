@@ -97,9 +97,18 @@ def inner(A: Any, B: Any) -> Expr:
             return times(*scalars, total(N))
         if M.op == "identity":
             return times(*scalars, trace(N))
+    for M, N in ((A, B), (B, A)):
+        if M.op == "matmul" and min(M.shape) > 1 and (k := _waist(M)):  # ⟨u vᵀ, N⟩ = uᵀ N v
+            u, v = matmul(*M.args[:k]), transpose(matmul(*M.args[k:]))
+            return times(*scalars, matmul(transpose(u), N, v))
     if A.is_column or A.shape[0] == 1:
         return times(*scalars, matmul(transpose(A), B) if A.is_column else matmul(A, transpose(B)))
     return times(*scalars, Expr("sqnorm", (A,), (1, 1)) if A is B else Expr("inner", (A, B), (1, 1)))
+
+
+def _waist(M: Expr) -> int:
+    """Where a product of matrices is a column times a row, or 0."""
+    return next((k for k, factor in enumerate(M.args) if k and factor.shape[0] == 1), 0)
 
 
 def norm(A: Any) -> Expr:
