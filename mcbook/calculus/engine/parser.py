@@ -6,7 +6,7 @@ r"""Reading expressions as they are written in NumPy.
     unary       = ("+" | "-") unary | power
     power       = postfix [ "**" unary ]
     postfix     = atom { "." name [ arguments ] | "[" key [ "," key ] "]" }
-    key         = index | [ index ] ":" [ index ] | "None"
+    key         = index | [ index ] ":" [ index ] | "None"     (of neighbours: a step other than 1 is refused)
     index       = [ "-" ] whole number
     atom        = number | name | call | "(" sum ")"
     call        = name { "." name } arguments
