@@ -179,6 +179,12 @@ def test_what_only_looks_like_a_pattern_is_none(text_of_it):
     assert not {"softplus", "logistic", "logcosh"} & {n.data for n in nodes_of(derive(f, w).f)}
 
 
+def test_what_was_written_still_says_where_it_holds():
+    assert derive(parse("log(det(S))", S), S).conditions == ["det(S) > 0", "S invertible"]
+    assert derive(parse("sum(exp(log(z)) * z)", z), z).conditions == ["z > 0"]
+    assert derive(parse("-log(softmax(z))[2]", z), z).conditions == []
+
+
 def test_a_name_that_is_used_elsewhere_is_not_seen_through():
     derivation = derive(parse("p = softmax(z); -p @ log(p)", z), z)
     assert derivation.lines[1].rule == "linearity"
