@@ -41,6 +41,10 @@ STARRED = {
 TEX_AGAIN = re.compile(
     r"<semantics>(.*?)<annotation\b.*?</annotation></semantics>", re.S
 )
+NAMESPACE = (
+    ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML knows <math> without it
+)
+LENGTH = re.compile(r"(-?\d+\.\d{4,})em")
 STYLE = re.compile(r"<style>.*?</style>", re.S)
 IN_OUTPUT = re.compile(r'(<span class="mc-tex">)\\\((.*?)\\\)(?=</span>)', re.S)
 VISUAL = re.compile(r'<span class="katex-html" aria-hidden="true">')
@@ -116,7 +120,15 @@ def render(app: Sphinx, tex: str, *, display: bool, location: Any = None) -> str
     if "fault" in answer:
         log.warning("%s", answer["fault"], location=location, type="katex")
         return f'<code class="katex-error">{html.escape(tex)}</code>'
-    return answer["html"]
+    return lean(answer["html"])
+
+
+def lean(formula: str) -> str:
+    """KaTeX's HTML, lighter: lengths to a thousandth of an em, which is a sixtieth of a pixel."""
+    return LENGTH.sub(
+        lambda m: f"{float(m[1]):.3f}".rstrip("0").rstrip(".") + "em",
+        formula.replace(NAMESPACE, ""),
+    )
 
 
 def display_source(tex: str, *, nowrap: bool) -> str:

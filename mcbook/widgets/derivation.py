@@ -134,7 +134,7 @@ class DeriveIt:
         others = " here, and of those not shown," if self.also else ""
         return (
             f"Checked while this page was made: each of the {lines} lines{others} against central "
-            f"differences of {tex(Latex().name(self.letter))}, in {POINTS * DIRECTIONS} random directions. "
+            f"differences of {tex(Latex().name(self.letter))} in {POINTS * DIRECTIONS} random directions. "
             f"The largest disagreement is {_power(self.disagreement)} of the gradient's norm."
         )
 

@@ -36,16 +36,16 @@ WORDS = (
 )
 
 
-def tex(formula: str) -> str:
+def tex(formula: str, style: str = r"\displaystyle ") -> str:
     """A formula of the engine for the typesetter, whichever it is."""
     formula = html.escape(for_the_page(formula), quote=False)
-    return rf'<span class="mc-tex">\(\displaystyle {formula}\)</span>'
+    return rf'<span class="mc-tex">\({style}{formula}\)</span>'
 
 
 def prose(text: str) -> str:
     """Words with formulas in \\( \\)."""
     pieces = re.split(r"\\\((.*?)\\\)", text)
-    return "".join(tex(p) if k % 2 else html.escape(p, quote=False) for k, p in enumerate(pieces))
+    return "".join(tex(p, style="") if k % 2 else html.escape(p, quote=False) for k, p in enumerate(pieces))
 
 
 def for_the_page(formula: str) -> str:
