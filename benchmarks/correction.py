@@ -151,11 +151,6 @@ def base_of(set_: data.Surfaces, base: str, basis: str) -> tuple[np.ndarray, np.
     return scale * level.energy_kcal, scale * level.gradient_kcal_angstrom
 
 
-def bases_of(set_: data.Surfaces, basis: str) -> list[str]:
-    """Of BASES those that were computed in that basis set."""
-    return [base for base in BASES if base == "direct" or f"{base}_{basis}" in set_.levels]
-
-
 def draw_of(set_: data.Surfaces, size: int, draw: int) -> np.ndarray:
     """Which geometries of the pool are learnt."""
     return np.random.default_rng([draw, size]).permutation(set_.pool)[:size]
@@ -201,12 +196,12 @@ def curve(set_: data.Surfaces, basis: str, sizes, draws: int, *, gradients: bool
                     for k in range(draws if size < 320 else min(draws, 10))
                 ]
             )
-            for base in bases_of(set_, basis)
+            for base in BASES
         }
         found[str(size)] = {
             base: {"energy": summary(v[:, 0]), "force": summary(v[:, 1])} for base, v in errors.items()
         }
-        for base in bases_of(set_, basis)[1:]:
+        for base in BASES[1:]:
             ratio = errors["direct"] / errors[base]
             found[str(size)][f"direct over {base}"] = {
                 "energy": summary(ratio[:, 0]),
@@ -220,7 +215,7 @@ def uncorrected(set_: data.Surfaces, basis: str) -> dict:
     """What the cheap theories miss by, their mean error forgiven."""
     target, test = set_.levels[f"ccsd_t_{basis}"], set_.test
     found = {}
-    for base in bases_of(set_, basis)[1:]:
+    for base in BASES[1:]:
         energy, gradient = base_of(set_, base, basis)
         gap = (target.energy_kcal - energy)[test]
         force = (target.gradient_kcal_angstrom[: len(test)] - gradient[test])[test]
@@ -267,7 +262,7 @@ def smoothness(draws: int, size: int = 160) -> dict:
     """‖f‖² in one space: widths in standard deviations of the features, noise far below the differences."""
     water, found = data.water(), {}
     for basis in water.minima:
-        rows: dict[str, dict[str, list[float]]] = {base: {} for base in bases_of(water, basis)}
+        rows: dict[str, dict[str, list[float]]] = {base: {} for base in BASES}
         for draw in range(draws):
             train = draw_of(water, size, draw)
             for base in rows:

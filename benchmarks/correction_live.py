@@ -23,7 +23,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import machine, record, versions
-from benchmarks.correction import bases_of, draw_of, recorded, summary, taught
+from benchmarks.correction import BASES, draw_of, recorded, summary, taught
 from mcbook import correction, data
 
 STEP_ANGSTROM = 0.01
@@ -91,7 +91,7 @@ def frequencies(draws: int, bases: Sequence[str]) -> dict:
             for method, H in minimum.hessian.items()
         }
         rows: dict[str, Any] = {"own": {k: v.tolist() for k, v in own.items() if k == "ccsd_t"}}
-        for base in bases_of(water, basis):
+        for base in BASES:
             program = None if base == "direct" else Program(base, basis)
             surface = nothing() if program is None else program.surface()
             if program is not None:

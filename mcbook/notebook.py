@@ -1,4 +1,4 @@
-"""What a notebook needs beside the mathematics: set-up, the tested source, sound, and answers checked.
+"""What a notebook needs beside the mathematics: set-up, the tested source, sound.
 
 from mcbook import notebook
 notebook.setup()
@@ -15,12 +15,15 @@ import inspect
 import io
 import os
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mcbook.questions import Loss, Question, Verdict
+
+__all__ = ["Loss", "Question", "Verdict", "encode", "play", "play_row", "setup", "show", "without_docstrings"]
 REPOSITORY = "https://github.com/matrix-calculus-at-work/matrix-calculus-at-work"
 HEADROOM = 0.89  # what the loudest sample becomes: 1 dB below full scale
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -228,87 +231,3 @@ def encode(x: np.ndarray, rate_hz: int) -> tuple[str, bytes]:
         return "audio/mpeg", buffer.getvalue()
     soundfile.write(buffer, x, rate_hz, format="WAV", subtype="PCM_16")
     return "audio/wav", buffer.getvalue()
-
-
-# --- answers checked -------------------------------------------------------------------------------------
-
-
-class Verdict(NamedTuple):
-    """What came of an answer; prints as its message and counts as true when the answer is right."""
-
-    correct: bool
-    message: str
-
-    def __bool__(self) -> bool:
-        return self.correct
-
-    def __repr__(self) -> str:
-        return self.message
-
-
-def _real(answer: Any) -> np.ndarray:
-    """An answer as float64; complex numbers are refused, where a cast would drop their imaginary part."""
-    if np.iscomplexobj(answer):
-        raise TypeError("real numbers are asked for, got complex ones")
-    return np.asarray(answer, dtype=float)
-
-
-class Question(NamedTuple):
-    """A question that answers back.
-
-    `truth` is the right answer (a number, an array, or a function), `mistakes` maps what went wrong, as the
-    end of a sentence, to the answer which one gets that way. For functions, `inputs(rng)` draws a tuple of
-    arguments, and an answer is right when it agrees with `truth` on three draws. `wrong = None` is an
-    unanswered question; no answer raises.
-
-        question = Question(
-            "the gradient of log|det W|",
-            lambda W: np.linalg.inv(W).T,
-            mistakes={"the inverse is not transposed": np.linalg.inv},
-            inputs=lambda rng: (rng.normal(size=(3, 3)),),
-        )
-        question.check(answer)
-    """
-
-    prompt: str
-    truth: Any
-    mistakes: Mapping[str, Any] = {}
-    inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
-    rtol: float = 1e-6
-
-    def check(self, answer: Any) -> Verdict:
-        """Judge an answer: right, a mistake with a name, or not yet right."""
-        if answer is None:
-            return Verdict(False, f"Not answered yet: {self.prompt}")
-        if callable(self.truth) != callable(answer):
-            wanted = "a function" if callable(self.truth) else "a value"
-            return Verdict(False, f"Not yet: {wanted} is asked for, got {type(answer).__name__}.")
-        truth = self._values(self.truth)
-        try:
-            found = self._values(answer)
-        except Exception as error:  # whatever a reader's function raises is part of the answer
-            return Verdict(False, f"Not yet: the answer raised {type(error).__name__}: {error}")
-        if any(f.shape != t.shape for f, t in zip(found, truth, strict=True)):
-            return Verdict(False, f"Not yet: the shape should be {truth[0].shape}, got {found[0].shape}.")
-        if self._agree(found, truth):
-            return Verdict(True, "Right.")
-        for name, mistaken in self.mistakes.items():
-            if self._agree(found, self._values(mistaken)):
-                return Verdict(False, f"Not yet: it looks as if {name}.")
-        return Verdict(False, "Not yet. Check it against central differences in a direction of your own.")
-
-    def _values(self, answer: Any) -> list[np.ndarray]:
-        if not callable(self.truth):
-            return [_real(answer)]
-        if self.inputs is None:
-            raise ValueError(
-                "Question expects inputs=lambda rng: (argument, …) when the truth is a function."
-            )
-        rng = np.random.default_rng(20)
-        return [_real(answer(*self.inputs(rng))) for _ in range(3)]
-
-    def _agree(self, found: list[np.ndarray], truth: list[np.ndarray]) -> bool:
-        return all(
-            f.shape == t.shape and np.linalg.norm(f - t) <= self.rtol * max(float(np.linalg.norm(t)), 1e-12)
-            for f, t in zip(found, truth, strict=True)
-        )

@@ -445,3 +445,9 @@ def test_softmax_and_log_sum_exp_are_known_however_they_are_written():
     derivation = derive(parse(text, Z := symbol("Z", (5, 4))), Z)
     assert "softmax(Z)" in str(derivation)
     assert "logsumexp(Z)" in str(derivation)
+
+
+def test_several_variables_at_once_are_refused_with_what_to_do():
+    X, Y = symbols(X=(3, 2), Y=(2, 3))
+    with pytest.raises(ValueError, match="one variable at a time"):
+        derive(words.trace(X @ Y), (X, Y))

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mcbook"
 BASE = {"calculus", "data", "ledger"}  # and small helpers, whose names begin with an underscore
-SCREEN = {"plots": 1, "widgets": 2, "notebook": 2, "exercises": 3}
+SCREEN = {"plots": 1, "questions": 1, "widgets": 2, "notebook": 2, "exercises": 3}
 CALCULUS_MAY = {"mcbook", "numpy", "jaxtyping"}
 
 
@@ -51,7 +51,7 @@ def faults(path: Path, parts: set[str], root: Path = ROOT) -> list[str]:
 
 
 def _may(me: str, other: str) -> bool:
-    """Whether `me` may import `other`: base → chapters → plots → widgets, notebook → exercises."""
+    """Whether `me` may import `other`: base → chapters → plots, questions → widgets, notebook → exercises."""
     if other.startswith("_"):
         return me != ""
     if me in SCREEN:

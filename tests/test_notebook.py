@@ -200,9 +200,9 @@ def test_unanswered_right_and_named_mistakes():
     assert LOGDET.check(lambda W: np.linalg.solve(W.T, np.eye(3)))
     assert repr(LOGDET.check(np.linalg.inv)) == "Not yet: it looks as if the inverse is not transposed."
     assert "the sign is wrong" in LOGDET.check(lambda W: -np.linalg.inv(W.T)).message
-    assert LOGDET.check(lambda W: 1.001 * np.linalg.inv(W).T) == (
-        False, "Not yet. Check it against central differences in a direction of your own."
-    )  # fmt: skip
+    assert repr(LOGDET.check(lambda W: 1.001 * np.linalg.inv(W).T)) == (
+        "Not yet. The shape is right, 9 of 9 entries are not."
+    )
 
 
 def test_values_within_tolerance():
@@ -217,9 +217,9 @@ def test_values_within_tolerance():
     [
         (np.linalg.det, "shape should be"),
         (lambda W: 1 / 0, "ZeroDivisionError"),
-        (lambda: 1, "TypeError"),
+        (lambda: 1, "hands it 1 argument, and it takes others: too many"),
         (3.0, "a function is asked for"),
-        (lambda W: "three", "ValueError"),
+        (lambda W: "three", "must be numbers, got str"),
     ],
 )
 def test_no_answer_raises(answer, message):
@@ -231,7 +231,7 @@ def test_no_answer_raises(answer, message):
 def test_value_questions_do_not_raise_either():
     assert "a value is asked for" in NUMBER.check(len).message
     assert "shape" in NUMBER.check([1.0, 2.0]).message
-    assert "ValueError" in NUMBER.check("two").message
+    assert "must be numbers, got str" in NUMBER.check("two").message
 
 
 def test_jupyter_shows_what_we_mean(rng):

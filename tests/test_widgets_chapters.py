@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 from test_widgets import browser, check_it_fits, on_a_phone  # noqa: F401  (browser is a fixture)
 
 from mcbook import plots, widgets
-from mcbook.widgets.chapters import THREAD, TIES
+from mcbook.widgets.chapters import ASIDE, THREAD, TIES
 
 NAMES = [chapter.name for chapter in plots.CHAPTERS]
 
@@ -18,7 +18,7 @@ def chapter_map():
 
 
 def test_it_carries_the_book(chapter_map):
-    assert repr(chapter_map) == f"ChapterMap: 9 chapters, 5 on the thread, {len(TIES)} ties"
+    assert repr(chapter_map) == f"ChapterMap: {len(NAMES)} chapters, 5 on the thread, {len(TIES)} ties"
     assert [chapter["name"] for chapter in chapter_map.chapters] == NAMES
     assert all(chapter["picture"].startswith("<svg") for chapter in chapter_map.chapters)
 
@@ -30,6 +30,7 @@ def test_ties_join_chapters_that_exist_once_and_in_the_book_s_order():
     assert {name for pair in pairs for name in pair} == set(NAMES)  # nobody stands alone
     stops = [stop.chapter for stop in THREAD]
     assert stops == [name for name in NAMES if name in stops]
+    assert set(ASIDE) <= set(NAMES) - set(stops)
 
 
 def test_an_unknown_chapter_is_named():
@@ -108,6 +109,8 @@ def test_the_keyboard_chooses_a_chapter_and_its_ties_light_up(opened):
 def test_a_chapter_off_the_thread_says_so(opened):
     opened.get_by_role("button", name="What Unmixing a cocktail party shares").click()
     assert "Not on the thread" in words(opened, "Not on the thread").inner_text()
+    opened.get_by_role("button", name="What What a small change does shares").click()
+    assert ASIDE["differentials"] in words(opened, "One step before the thread").inner_text()
 
 
 @pytest.mark.browser

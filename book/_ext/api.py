@@ -225,9 +225,10 @@ def public_names(module: ModuleType) -> list[str]:
 def own_doc(thing: Any) -> str:
     """The docstring that was written for this very thing, not one that it inherits from its type."""
     doc = getattr(thing, "__doc__", None)
-    if not isinstance(doc, str) or (
-        not inspect.isclass(thing) and doc == type(thing).__doc__
-    ):
+    its_types = not callable(thing) and "__doc__" not in getattr(
+        thing, "__dict__", {}
+    )
+    if not isinstance(doc, str) or its_types:
         return ""
     generated = inspect.isclass(thing) and re.match(
         rf"{re.escape(thing.__name__)}\(", doc

@@ -80,7 +80,7 @@ BOXES: tuple[Entry, ...] = (
     Entry(
         "kernels-grad-loo",
         "kernels",
-        "B = inv(C); alpha = B @ y; r = alpha / diag(B); sqnorm(r) / n",
+        "B = inv(C); alpha = B @ y; b = diag(B); r = alpha / b; sqnorm(r) / n",
         "C:3,3:spd y:3 n::positive",
         "C",
         False,
@@ -109,8 +109,8 @@ BOXES: tuple[Entry, ...] = (
     Entry(
         "symmetry-conservation",
         "symmetry",
-        "Q = sqdist(X); sum(A * (Q - L)**2) / 4",
-        "A:4,4:symmetric X:4,3 L:4,4:symmetric",
+        "Q = sqdist(X); sum(B * (Q - L)**2) / 4",
+        "B:4,4:symmetric X:4,3 L:4,4:symmetric",
         "X",
         letter="E",
     ),

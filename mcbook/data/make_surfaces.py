@@ -6,14 +6,13 @@ SCRATCH is a folder for one small file per calculation, so that a run that stops
 
 Levels: Hartree-Fock; PBE (grid level 3; gradients with the response of the grid, so that they are the
 derivatives of the energies); CCSD(T) with frozen core and analytic gradients. Bases: cc-pVDZ and cc-pVTZ.
-    water    600 geometries: all three in cc-pVDZ, Hartree-Fock and CCSD(T) in cc-pVTZ (PBE is there to be
-             cheap, and stays in the small basis); gradients everywhere, but of CCSD(T)/cc-pVTZ (a dozen
+    water    600 geometries, all three in both bases; gradients everywhere, but of CCSD(T)/cc-pVTZ (a dozen
              seconds each) at the first `TESTS` only, which are the test set
     ammonia  420 geometries, all three in cc-pVDZ
 Beside them, for each basis, water's own CCSD(T) minimum with the Hessians of all three levels there: of
 CCSD(T) by differences of its gradients, of the other two analytic.
 Energies in Hartree, gradients in Hartree/bohr, Hessians in Hartree/bohr², positions in Å, rounded to 1e-6
-*before* anything is computed. About an hour and a half of one core.
+*before* anything is computed. About two hours of one core.
 
 Sources: PBE perdew1996; CCSD(T) raghavachari1989; the basis sets dunning1989.
 """
@@ -199,7 +198,7 @@ def jobs() -> list[Job]:
     return [
         *series("water", WATERS, "hf pbe ccsd_t", "dz"),
         *series("ammonia", AMMONIAS, "hf pbe ccsd_t", "dz"),
-        *series("water", WATERS, "hf ccsd_t", "tz"),
+        *series("water", WATERS, "hf pbe ccsd_t", "tz"),
         *(Job("water", 0, "reference", basis) for basis in BASES),
     ]
 

@@ -57,7 +57,7 @@ class Water102(NamedTuple):
 
 
 def water() -> Surfaces:
-    """600 waters at HF, PBE and frozen-core CCSD(T) in cc-pVDZ ("dz"); in cc-pVTZ ("tz") without PBE.
+    """600 waters at HF, PBE and frozen-core CCSD(T), in cc-pVDZ ("dz") and in cc-pVTZ ("tz").
 
     Bond lengths of 0.8 to 1.25 Å, angles of 80 to 135°.  Gradients everywhere but for CCSD(T)/cc-pVTZ, where
     the first 100 geometries, the test set, have them.  Raises DataMissing if the installation lacks the file.

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Question
 
 
 def hessian_of_a_pair(u: np.ndarray, g1: float, g2: float) -> np.ndarray:
@@ -74,6 +75,12 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (0.8 + rng.random(3), *rng.normal(size=2)),
+        hints=(
+            "f is a function of one number, q = log ‖u‖: its Hessian has a part with g″ and a part with "
+            "g′, both (3, 3).",
+            "∇q = u/‖u‖², so the part with g″ is g″ uuᵀ/‖u‖⁴; the other is g′ times the Hessian of q.",
+            "Differentiate u/(uᵀu) once more, with the quotient rule: I/‖u‖² − 2uuᵀ/‖u‖⁴.",
+        ),
     ),
     "correction-swap": Question(
         "the kernel matrix between Z and Z2 that does not see the swap, as a function of both",
@@ -93,6 +100,13 @@ QUESTIONS: dict[str, Question] = {
             "the kernels were multiplied": lambda Z, Z2: _gauss(Z, Z2) * _gauss(Z, Z2[:, [1, 0, 2]]),
         },
         inputs=lambda rng: (rng.normal(size=(4, 3)), rng.normal(size=(3, 3))),
+        hints=(
+            "The group has two elements, the identity and the swap: the answer is a mean of two kernel "
+            "matrices, (n, m).",
+            "k0 sees distances only. Swapping both sides changes none of them, so one side is swapped, "
+            "and the other not.",
+            "Z2[:, [1, 0, 2]] is the swapped side; average the two Gaussians, and not the features in them.",
+        ),
     ),
     "correction-norms": Question(
         "by how much the first bound exceeds the second, as a function of K, y1 and y2",
@@ -111,6 +125,11 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (_spread_points(rng), rng.normal(size=6), rng.normal(size=6)),
+        hints=(
+            "What the two bounds share falls away in the ratio: what is left are the norms of two functions.",
+            "f = Σ αᵢ k(·, xᵢ) has ‖f‖² = αᵀKα.",
+            "An interpolant has Kα = y; put that into αᵀKα, and take the roots.",
+        ),
     ),
     "correction-scale": Question(
         "the factor rho, as a function of K, y and b",
@@ -122,6 +141,12 @@ QUESTIONS: dict[str, Question] = {
             "rho is 1: this is the plain correction": lambda K, y, b: 1.0,
         },
         inputs=lambda rng: (_spread_points(rng), rng.normal(size=6) + 5, rng.normal(size=6) + 2),
+        hints=(
+            "rho and beta stand linearly beside f: both are free, and neither is penalised.",
+            "As lam → 0, f interpolates what they leave, r = y − rho b − beta 1, and the price is its "
+            "squared norm rᵀK⁻¹r.",
+            "That is generalised least squares on the columns P = [b, 1]: (PᵀK⁻¹P)(rho, beta) = PᵀK⁻¹y.",
+        ),
     ),
 }
 
@@ -148,4 +173,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "ω is the root of k over m.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "correction-choice": Choice(
+        "y @ solve(K, y) / 2 + logdet(K) / 2",
+        "K:4,4:invertible y:4",
+        "K",
+        note="What the fit of a Gaussian process makes small, but for a constant.",
+    ),
 }

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def drift_of_the_way_back(f: Any, score: Any, g: float, eta: float) -> Any:
@@ -73,6 +74,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=(4, 2)), rng.normal(size=(4, 2)), 1.3, 0.7),
+        hints=(
+            "For every eta the densities on the way back must be those of the way there: try eta = 0, "
+            "the flow without noise, first.",
+            "Turning the time turns the drift of that flow, f − ½g² score, into its negative.",
+            "New noise of size eta spreads the density as a drift of −½eta² score would: add what takes "
+            "that back.",
+        ),
     ),
     "diffusion-scaled": Question(
         "the score at x (n, d), as a function of x, D, s and sigma",
@@ -94,6 +102,11 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), 0.6, 1.7),
+        hints=(
+            "Tweedie's formula holds for x̃ = x/s, whose noise is sigma: the score of x̃ is (D − x̃)/sigma².",
+            "log p(x) = log p̃(x/s) + a constant: the chain rule multiplies that score by 1/s.",
+            "Put x̃ = x/s into (D − x̃)/(s sigma²), and bring it all over (s sigma)².",
+        ),
     ),
     "diffusion-linear": Question(
         "the gradient in A (d, d), as a function of A, X and sigma",
@@ -116,6 +129,14 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=(3, 3)), rng.normal(size=(7, 3)), 0.6),
+        loss=Loss("sqnorm(X @ A - X) / X.shape[0] + sigma ** 2 * sqnorm(A)", "A", "A X sigma"),
+        hints=(
+            "Take the mean over E before you differentiate: E is independent of X, its entries have mean "
+            "0 and variance 1.",
+            "The mixed term has the mean 0. ‖XA − X‖² stays, and sigma²‖EA‖² has the mean n sigma²‖A‖².",
+            "Two squared norms are left, d‖XA − X‖² = ⟨2Xᵀ(XA − X), dA⟩ and d‖A‖² = ⟨2A, dA⟩; 1/n stays "
+            "with the first.",
+        ),
     ),
     "diffusion-covariance": Question(
         "the covariance of x_0 given x (d, d), as a function of J and sigma",
@@ -132,6 +153,12 @@ QUESTIONS: dict[str, Question] = {
             "two sigmas too many": lambda J, sigma: sigma**4 * J,
         },
         inputs=lambda rng: ((lambda B: B @ B.T)(rng.normal(size=(3, 3))), 0.6),
+        hints=(
+            "A covariance is symmetric, has the unit of x², and goes to zero with sigma; J has no unit.",
+            "The second-order Tweedie formula: the covariance is sigma² (I + sigma² H), with H the "
+            "Hessian of log p at x.",
+            "D(x) = x + sigma² ∇log p(x): differentiate it once, and compare.",
+        ),
     ),
     "diffusion-guided": Question(
         "the guided score (n,), as a function of x, m and w",
@@ -156,6 +183,14 @@ QUESTIONS: dict[str, Question] = {
             "the classifier pushes away from the class": lambda x, m, w: guided_score(x, m, -w),
         },
         inputs=lambda rng: (rng.normal(size=6), 1.2, 2.5),
+        loss=Loss("sum(logcosh(m * x)) - sqnorm(x) / 2 - w * sum(softplus(-2 * m * x))", "x", "x m w"),
+        hints=(
+            "Two parts, and each entry of x by itself: the slope of log p(x), and w times the slope of "
+            "log p(right | x).",
+            "log p(x) = −x²/2 + log cosh(mx) + a constant. And by Bayes p(right | x) = σ(2mx), with the "
+            "logistic σ.",
+            "(log σ(u))′ = 1 − σ(u) = σ(−u), and u = 2mx brings its own factor; (log cosh)′ = tanh.",
+        ),
     ),
     "diffusion-memory": Question(
         "x at the noise level `after` (n, d), as a function of x, D, D_before, before, sigma and after",
@@ -190,6 +225,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*rng.normal(size=(3, 4, 2)), 2.0, 1.1, 0.5),
+        hints=(
+            "In u = log σ the flow is dx/du = x − D, linear in x, and D is a straight line in u through "
+            "D_before and D.",
+            "With h = log(sigma/after), a constant D gives e⁻ʰx + (1 − e⁻ʰ)D. The line adds its slope, "
+            "(D − D_before)/log(before/sigma), times an integral.",
+            "That integral is ∫₀ʰ s e^{s−h} ds with s counted from the start of the step: h − 1 + e⁻ʰ.",
+        ),
     ),
 }
 
@@ -227,4 +269,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Integrate the divergence: ∫ σ/(1 + σ²) dσ = ½ log(1 + σ²).",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "diffusion-choice": Choice(
+        "Y = X + sigma * E; H = tanh(Y @ W.T); sqnorm(H - X) / (2 * n)",
+        "W:3,3 X:5,3 E:5,3 sigma::positive n::positive",
+        "W",
+        note="A small denoiser: clean rows X, the noise E, and a tanh.",
+    ),
 }

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def weighted_alpha(K: np.ndarray, y: np.ndarray, w: np.ndarray, lam: float) -> np.ndarray:
@@ -55,6 +56,14 @@ def _spread_points(rng: np.random.Generator, n: int = 6) -> tuple[np.ndarray, np
     return np.exp(-(_gap(x, x) ** 2) / 2), rng.normal(size=n)
 
 
+def _log_lam(K: np.ndarray, y: np.ndarray, lam: float) -> dict[str, Any]:
+    return {"K": K, "y": y, "t": np.log(lam)}
+
+
+def _gaps(x: np.ndarray, z: np.ndarray, sigma: float) -> dict[str, Any]:
+    return {"D": _gap(x, z), "sigma": sigma}
+
+
 QUESTIONS: dict[str, Question] = {
     "kernels-weighted": Question(
         "the weights alpha, as a function of K, y, w and lam",
@@ -75,6 +84,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*_spread_points(rng), 0.5 + rng.random(6), 0.3),
+        hints=(
+            "At the points f is K α, and ‖f‖² is αᵀKα: write the objective in α, with W = diag(w) "
+            "between two residuals.",
+            "Its gradient is −2 K W (y − Kα) + 2 λ K α: a factor K stands in front of everything, and "
+            "falls away.",
+            "What is left, W (y − Kα) = λ α, becomes one linear system for α when it is multiplied by W⁻¹.",
+        ),
     ),
     "kernels-evidence": Question(
         "the derivative of log p(y) by log lam, as a function of K, y and lam",
@@ -96,6 +112,15 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*_spread_points(rng), 0.3),
+        loss=Loss(
+            "C = K + exp(t) * eye(K.shape[0]); -y @ solve(C, y) / 2 - logdet(C) / 2", "t", _log_lam, "K"
+        ),
+        hints=(
+            "λ stands in C = K + λI only, and C in two terms of log p: −½ yᵀC⁻¹y and −½ log det C. The "
+            "answer is a number.",
+            "d C⁻¹ = −C⁻¹ dC C⁻¹ for the first, d log det C = tr(C⁻¹ dC) for the second, and dC = dλ I.",
+            "By the logarithm, dλ = λ d log λ: λ/2 stands before the difference of yᵀC⁻²y and tr C⁻¹.",
+        ),
     ),
     "kernels-loo-slope": Question(
         "the derivative of the leave-one-out error E by log lam, as a function of K, y and lam",
@@ -113,6 +138,18 @@ QUESTIONS: dict[str, Question] = {
             "the 2 of the square is missing": lambda K, y, lam: slope_of_leave_one_out(K, y, lam) / 2,
         },
         inputs=lambda rng: (*_spread_points(rng), 0.3),
+        loss=Loss(
+            "B = inv(K + exp(t) * eye(K.shape[0])); a = B @ y; sqnorm(a / diagonal(B)) / K.shape[0]",
+            "t",
+            _log_lam,
+            "K",
+        ),
+        hints=(
+            "r_i = α_i/B_ii is a quotient, and both of its parts move with λ: α = B y, and the diagonal "
+            "of B.",
+            "dB = −λ B B d log λ. So α moves by −λ B α, and the diagonal by −λ diag(B B).",
+            "dr_i = dα_i/B_ii − α_i dB_ii/B_ii², the quotient rule, and dE = (2/n) Σ r_i dr_i.",
+        ),
     ),
     "kernels-forces": Question(
         "∂²k/∂x∂z of the Gaussian kernel, as a function of x, z and sigma",
@@ -132,6 +169,12 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=4), rng.normal(size=3), 0.8),
+        loss=Loss("sum(exp(-(D ** 2) / (2 * sigma ** 2)) * D) / sigma ** 2", "D", _gaps),
+        hints=(
+            "Entry (i, j) depends on x_i and z_j alone, through their difference d = x_i − z_j.",
+            "First by z: ∂k/∂z = k d/σ². The minus of the exponent meets the minus of d, and they cancel.",
+            "Then k d/σ² by x, with the product rule: k moves, by −k d/σ², and d moves, by 1.",
+        ),
     ),
 }
 
@@ -158,4 +201,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Invert the two-by-two matrix C, or refit by hand: one point is left, and α₂ = 1/1.5.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "kernels-choice": Choice(
+        "sqnorm(y - K @ alpha) / 2 + lam * alpha @ K @ alpha / 2",
+        "K:4,4:spd alpha:4 y:4 lam::positive",
+        "alpha",
+        note="The objective of this page, in the weights.",
+    ),
 }

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def springs_of_a_cell(left: float, right: float, h: float) -> np.ndarray:
@@ -54,6 +55,18 @@ def _w(K: np.ndarray, M: np.ndarray, b: np.ndarray, kappa: float) -> np.ndarray:
     return np.asarray(np.linalg.solve(K + kappa * M, b))
 
 
+def _with_an_end(
+    w: np.ndarray, K: np.ndarray, M: np.ndarray, b: np.ndarray, kappa: float, s: float
+) -> dict[str, Any]:
+    """e picks the value at the end, u(L) = e · w."""
+    return {"w": w, "K": K, "M": M, "b": b, "kappa": kappa, "s": s, "e": np.eye(len(w))[-1]}
+
+
+def _cells(w: np.ndarray, p: np.ndarray, h: float) -> dict[str, Any]:
+    """D takes the differences of neighbours."""
+    return {"w": w, "p": p, "h": h, "D": np.diff(np.eye(len(w)), axis=0), "a": np.ones(len(w) - 1)}
+
+
 QUESTIONS: dict[str, Question] = {
     "ridge-cell": Question(
         "the springs of a cell (2, 2), as a function of left, right and h",
@@ -70,6 +83,13 @@ QUESTIONS: dict[str, Question] = {
             "the width of the cell is missing": lambda a, c, h: springs_of_a_cell(a, c, 1.0),
         },
         inputs=lambda rng: (1 + rng.random(), 2 + rng.random(), 0.3 + rng.random()),
+        hints=(
+            "κ is no constant in the cell, it is left φ₁ + right φ₂: each entry is an integral over a "
+            "product of three hats.",
+            "With ξ from 0 to 1 across the cell, φ₁ = 1 − ξ, φ₂ = ξ and dx = h dξ.",
+            "∫φ₁³ = h/4 and ∫φ₁²φ₂ = h/12, and the same with 1 and 2 exchanged: the first entry is h "
+            "(left/4 + right/12).",
+        ),
     ),
     "ridge-ends": Question(
         "the gradient in w, as a function of w, K, M, b, kappa and s",
@@ -91,6 +111,15 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=5), *_ground(rng), rng.normal(size=5), 0.7, 1.3),
+        loss=Loss(
+            "w @ K @ w / 2 + kappa * (w @ M @ w) / 2 - b @ w + s * (e @ w) ** 2 / 2", "w", _with_an_end, "K M"
+        ),
+        hints=(
+            "The end spring touches one number only, u(L), the last entry of w: the other entries of the "
+            "gradient stay as they were.",
+            "½ s u(L)² has the derivative s u(L), by that last entry.",
+            "The rest: d ½wᵀKw = ⟨Kw, dw⟩ for a symmetric K, the same for M, and the load takes −b.",
+        ),
     ),
     "ridge-freedom-slope": Question(
         "the derivative of the degrees of freedom by log lam, as a function of mu and lam",
@@ -106,6 +135,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (4 * rng.random(6), 0.8),
+        loss=Loss("sum(mu / (mu + exp(t)))", "t", lambda mu, lam: {"mu": mu, "t": np.log(lam)}),
+        hints=(
+            "λ stands in every share μ/(μ + λ), and the shares do not mix: the answer is a sum over the "
+            "modes, a number.",
+            "By λ, the quotient rule gives −μ/(μ + λ)².",
+            "By the logarithm: dλ = λ d log λ, one more factor λ.",
+        ),
     ),
     "ridge-stiffness": Question(
         "the gradient of g by the stiffness of each cell (n - 1,), as a function of w, p and h",
@@ -124,6 +160,14 @@ QUESTIONS: dict[str, Question] = {
             "w stands where p belongs": lambda w, p, h: gradient_by_stiffness(w, w, h),
         },
         inputs=lambda rng: (rng.normal(size=6), rng.normal(size=6), 0.3),
+        loss=Loss("-(D @ p) @ diag(a) @ (D @ w) / h", "a", _cells),
+        hints=(
+            "a_T stands in the matrix A of A w = b alone: g moves because w does. The answer has one "
+            "number for each cell.",
+            "dA w + A dw = 0, and the adjoint p has A p = ∇g: dg = ⟨Ap, dw⟩ = −pᵀ dA w.",
+            "dA belongs to one cell: pᵀ dA w = da ∫ p′w′ over it, with the slopes np.diff(p)/h and "
+            "np.diff(w)/h, over a width h.",
+        ),
     ),
     "ridge-work": Question(
         "the derivative of bᵀw by kappa, as a function of K, M, b and kappa",
@@ -142,6 +186,7 @@ QUESTIONS: dict[str, Question] = {
             "it is the derivative by log kappa": lambda K, M, b, k: k * slope_of_the_work(K, M, b, k),
         },
         inputs=lambda rng: (*_ground(rng), rng.normal(size=5), 0.7),
+        loss=Loss("b @ solve(K + kappa * M, b)", "kappa", "K M b kappa", "K M"),
     ),
     "ridge-plate": Question(
         "what is left of the modes (n,), as a function of mu and lam",
@@ -156,6 +201,12 @@ QUESTIONS: dict[str, Question] = {
             "a square root of mu stands for mu": lambda mu, lam: 1 / (1 + lam * np.sqrt(mu)),
         },
         inputs=lambda rng: (0.2 + 3 * rng.random(6), 0.6),
+        hints=(
+            "The modes do not mix: each is multiplied by a number of its own, from a problem with one "
+            "unknown u and the datum 1.",
+            "Δv = −μv, so ∫(Δu)² of a mode is μ² times its ∫u².",
+            "½(u − 1)² + ½λμ²u² is least where (u − 1) + λμ²u = 0.",
+        ),
     ),
 }
 
@@ -183,4 +234,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "The coupling −1/h + κh/6 must not be positive.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "ridge-choice": Choice(
+        "sqnorm(X @ w - y) / (2 * n) + lam * sqnorm(w) / 2",
+        "X:5,3 w:3 y:5 n::positive lam::positive",
+        "w",
+        note="Ridge regression.",
+    ),
 }

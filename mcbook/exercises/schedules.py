@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def pulled_back(eta_bar: np.ndarray, eta: np.ndarray, piece: np.ndarray) -> np.ndarray:
@@ -71,6 +72,17 @@ def _settled(rng: np.random.Generator, p: int = 4) -> tuple[Any, ...]:
     return _symmetric(rng, p, p), 0.4, rng.normal(size=p), rng.normal(size=p)
 
 
+def _pieces(eta_bar: np.ndarray, eta: np.ndarray, piece: np.ndarray) -> dict[str, Any]:
+    """P spreads the logarithms theta of the rates over the steps."""
+    P = np.eye(piece.max() + 1)[piece]
+    return {"eta_bar": eta_bar, "P": P, "theta": P.T @ np.log(eta) / P.sum(axis=0)}
+
+
+def _settled_at(H: np.ndarray, lam: float, w_star: np.ndarray, w_bar: np.ndarray) -> dict[str, Any]:
+    """c is what the settled weights solve for: (H + lam I) w* = c."""
+    return {"H": H, "lam": lam, "c": H @ w_star + lam * w_star, "w_bar": w_bar}
+
+
 QUESTIONS: dict[str, Question] = {
     "schedules-pieces": Question(
         "the gradient in theta (k,), as a function of eta_bar (T,), eta (T,) and piece (T,)",
@@ -93,6 +105,13 @@ QUESTIONS: dict[str, Question] = {
             rng.normal(size=9),
             np.repeat([0.5, 0.2, 0.05], [2, 3, 4]),
             np.repeat([0, 1, 2], [2, 3, 4]),
+        ),
+        loss=Loss("eta_bar @ exp(P @ theta)", "theta", _pieces),
+        hints=(
+            "theta_k acts on every step of its piece and on no other: its entry is a sum over those "
+            "steps, k numbers from T.",
+            "eta_t = exp(theta_k), so d eta_t = eta_t d theta_k.",
+            "Entry k adds eta_bar_t eta_t over all t with piece_t = k; np.bincount has weights.",
         ),
     ),
     "schedules-reverse": Question(
@@ -121,6 +140,13 @@ QUESTIONS: dict[str, Question] = {
             "the answer stands in the order of the way back": lambda *a: through_training(*a)[::-1],
         },
         inputs=_training,
+        hints=(
+            "Each rate stands in one step, w_{t+1} = w_t − eta_t g_t(w_t): its entry is one inner "
+            "product, and there are T of them.",
+            "Carry w̄ back from the end. Entry t needs w̄_{t+1}, what is wanted of the weights after its "
+            "step: take it before you go on.",
+            "Through a step: dw_{t+1} = (I − eta_t H_t) dw_t, so w̄_t = w̄_{t+1} − eta_t H_t w̄_{t+1}.",
+        ),
     ),
     "schedules-momentum": Question(
         "the cotangents of w and v before the step, two rows (2, p), as a function of w_bar, v_bar, H, eta, "
@@ -150,6 +176,12 @@ QUESTIONS: dict[str, Question] = {
             "the two rows are exchanged": lambda *a: through_momentum(*a)[::-1],
         },
         inputs=_momentum,
+        hints=(
+            "The new v is used twice, in the new w and as itself: collect what is wanted of it into one "
+            "vector u first.",
+            "w′ = w − eta v′ gives u = v̄ − eta w̄; from u alone comes what is wanted of the old v.",
+            "The old w reaches w′ directly, and v′ through g(w) and through lam w: three terms.",
+        ),
     ),
     "schedules-greedy": Question(
         "the greedy rate, a number, as a function of h, A and sigma (d,)",
@@ -166,6 +198,13 @@ QUESTIONS: dict[str, Question] = {
             "a factor of two was lost": lambda h, A, sigma: 2 * greedy_rate(h, A, sigma),
         },
         inputs=lambda rng: (rng.uniform(0.1, 2, 4), rng.uniform(0.5, 2, 4), rng.uniform(0.3, 0.9, 4)),
+        hints=(
+            "The expected loss after the step is a quadratic in the rate: the best one is a quotient of "
+            "two sums over the directions.",
+            "After one step the mean square is (1 − eta h)² A + eta² h² sigma² in each direction; the "
+            "loss weighs it with ½h.",
+            "The derivative by eta is −Σ h²A + eta Σ h³(A + sigma²).",
+        ),
     ),
     "schedules-implicit": Question(
         "dF/dλ, a number, as a function of H (p, p), lam, w_star and w_bar (p,)",
@@ -186,6 +225,12 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=_settled,
+        loss=Loss("w_bar @ solve(H + lam * eye(H.shape[0]), c)", "lam", _settled_at, "H"),
+        hints=(
+            "F depends on λ through w* alone, and w* is where ∇L(w*) + λw* = 0, whatever λ is.",
+            "Differentiate that condition by λ: (H + λI) dw* + w* dλ = 0.",
+            "dF = ⟨w̄, dw*⟩: one solve with the symmetric H + λI, and the sign of the condition.",
+        ),
     ),
 }
 
@@ -212,4 +257,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "A multiplication by 0.9 maps 10 numbers to 9: log₂(10/9) bits are lost.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "schedules-choice": Choice(
+        "g = A.T @ (A @ w - b); u = w - eta * g; sqnorm(X @ u - y) / 2",
+        "X:5,3 y:5 A:4,3 b:4 w:3 eta::positive",
+        "w",
+        note="The validation loss after one step of training, by the weights before it.",
+    ),
 }

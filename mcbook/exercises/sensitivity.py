@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 class TwoBlocks(NamedTuple):
@@ -73,6 +74,10 @@ def _quadratic(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.nda
     return rng.normal(size=4), rng.normal(size=4), A + A.T
 
 
+def _symbols(s: np.ndarray, m: np.ndarray, net: TwoBlocks) -> dict[str, Any]:
+    return {"s": s, "m": m, **net._asdict()}
+
+
 QUESTIONS: dict[str, Question] = {
     "sensitivity-chain": Question(
         "∂y/∂s of y = v · tanh(W_s s + W_m m + b), as a function of s, m and net",
@@ -94,6 +99,7 @@ QUESTIONS: dict[str, Question] = {
             "the sign is lost": lambda s, m, net: -sequence_gradient(s, m, net),
         },
         inputs=_network,
+        loss=Loss("v @ tanh(W_s @ s + W_m @ m + b)", "s", _symbols),
     ),
     "sensitivity-saturated": Question(
         "the integrated gradients of tanh(w · x) from the baseline 0, as a function of x and w",
@@ -112,6 +118,14 @@ QUESTIONS: dict[str, Question] = {
             "the integral of the slope over t is tanh(z)/z, not tanh(z)": lambda x, w: x * w * np.tanh(w @ x),
         },
         inputs=_unit,
+        hints=(
+            "Along the path t x, with t from 0 to 1, the unit's argument is t z with z = w · x: only the "
+            "slope depends on t.",
+            "The gradient at t x is (1 − tanh²(t z)) w; it is averaged over t and multiplied by x − 0, "
+            "entry by entry.",
+            "1 − tanh² is the derivative of tanh: its integral over t is an increase of the tanh, "
+            "divided by z.",
+        ),
     ),
     "sensitivity-quadratic": Question(
         "the Shapley values of g·x + ½ xᵀHx against the baseline 0, as a function of x, g and H",
@@ -133,6 +147,14 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=_quadratic,
+        hints=(
+            "A Shapley value is linear in f: take g·x, the squares ½H_ii x_i² and the pairs H_ij x_i x_j "
+            "one after the other.",
+            "The linear part and the squares belong to one input each, in full; a pair is shared between "
+            "its two members.",
+            "Input i gets g_i x_i + ½H_ii x_i² + ½ Σ H_ij x_i x_j over j ≠ i: all halves alike, so one "
+            "product Hx writes them.",
+        ),
     ),
     "sensitivity-kink": Question(
         "the integrated gradients of max(0, w · x − c) from the baseline 0, as a function of x, w and c",
@@ -150,6 +172,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*_unit(rng), 0.6 + rng.random()),
+        hints=(
+            "Along the path t x, with t from 0 to 1, the unit's argument is t z − c with z = w · x: off "
+            "at first, then on.",
+            "While it is off the gradient is 0, and then it is w. It switches on at t = c/z, or never.",
+            "The mean gradient is w times the share of the path that is left, max(0, 1 − c/z); then "
+            "multiply by x.",
+        ),
     ),
     "sensitivity-mixed": Question(
         "∂²y/∂s∂mᵀ of y = v · tanh(W_s s + W_m m + b), (d, k), as a function of s, m and net",
@@ -171,6 +200,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=_network,
+        hints=(
+            "Row i belongs to s_i and column j to m_j; both act through the hidden units, so the answer "
+            "is a sum over the units.",
+            "Begin with ∂y/∂s = W_sᵀ (v ∘ tanh′(a)). In it, m stands in a alone: differentiate tanh′ "
+            "once more.",
+            "tanh″ = −2 tanh · (1 − tanh²), and da = W_m dm: a diagonal matrix stands between W_sᵀ and W_m.",
+        ),
     ),
 }
 
@@ -197,4 +233,14 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Subtract the mean over the letters from every entry, then take the norm.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "sensitivity-choice": Choice(
+        "v @ tanh(W @ x + b)",
+        "W:4,3 b:4 v:4 x:3",
+        "x",
+        also=("W.T @ (v * (1 - tanh(W @ x) ** 2))",),
+        note="What a network with one hidden layer says of the input x.",
+    ),
 }

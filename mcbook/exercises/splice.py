@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 Slope = Callable[[np.ndarray, int], np.ndarray]
 
@@ -78,6 +79,31 @@ def _one_hot(U: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.eye(U.shape[1])[y]
 
 
+_STEPS = "".join(f"a_{t} = X_{t} + h_{t - 1} @ W.T; h_{t} = tanh(a_{t}); " for t in range(1, 6))
+_STEPS += "inner(h_bar, h_5)"
+
+
+def _weighted(U: np.ndarray, y: np.ndarray, w: np.ndarray) -> dict[str, Any]:
+    """c are the weights of the samples, Y their classes as one-hot rows."""
+    return {"U": U, "Y": _one_hot(U, y), "c": w[y] / w[y].sum()}
+
+
+def _recurrent(h_bar: np.ndarray, H: np.ndarray, W_h: np.ndarray) -> dict[str, Any]:
+    """The inputs X_t of a tanh network that has these states."""
+    inputs = {f"X_{t}": np.arctanh(H[t]) - H[t - 1] @ W_h.T for t in range(1, len(H))}
+    return {"h_bar": h_bar, "h_0": H[0], "W": W_h, **inputs}
+
+
+def _leaky(h_bar: np.ndarray, u: np.ndarray, W_h: np.ndarray, a: float) -> dict[str, Any]:
+    """A state before, and what else stands in the tanh, so that its value is u."""
+    h = np.cos(np.arange(u.size)).reshape(u.shape)
+    return {"h_bar": h_bar, "h": h, "c": np.arctanh(u) - h @ W_h.T, "W": W_h, "a": a}
+
+
+def _gate(h_bar: np.ndarray, h: np.ndarray, m: np.ndarray, z: np.ndarray) -> dict[str, Any]:
+    return {"h_bar": h_bar, "h": h, "m": m, "a": np.log(z / (1 - z))}
+
+
 QUESTIONS: dict[str, Question] = {
     "splice-weights": Question(
         "the gradient with respect to the logits U (n, k), as a function of U, y and the class weights w",
@@ -99,6 +125,13 @@ QUESTIONS: dict[str, Question] = {
             "the weights are missing": lambda U, y, w: (softmax(U) - _one_hot(U, y)) / len(U),
         },
         inputs=_labels,
+        loss=Loss("c @ (logsumexp(U, axis=1) - sum(Y * U, axis=1))", "U", _weighted),
+        hints=(
+            "Row i of the answer depends on row i of U alone, and on its class: the shape is that of U.",
+            "For one sample dℓ = ⟨p − e, du⟩: the softmax of its row less the one-hot row of its class.",
+            "Row i is multiplied by the weight of its own class, w[y_i], and divided by the sum of those "
+            "over all samples.",
+        ),
     ),
     "splice-bptt": Question(
         "∂L/∂W_h, as a function of h_bar (n, h), the states H (T + 1, n, h) with H[0] = h_0, and W_h",
@@ -130,6 +163,14 @@ QUESTIONS: dict[str, Question] = {
             "the result is transposed": lambda h_bar, H, W_h: through_time(h_bar, H, W_h).T,
         },
         inputs=_states,
+        loss=Loss(_STEPS, "W", _recurrent),
+        hints=(
+            "W_h is used at every step, so the answer is a sum over t = 1 … T; each term is a product of "
+            "two matrices with n rows, and n is summed away.",
+            "Carry h̄ back. Into the tanh: ā_t = (1 − h_t²) ∘ h̄_t, with the slope written in the value "
+            "h_t, which H holds.",
+            "From a_t = … + h_{t−1} W_hᵀ: the gradient takes ā_tᵀ H[t − 1], and h̄_{t−1} = ā_t W_h goes on.",
+        ),
     ),
     "splice-leaky": Question(
         "the cotangent h̄ of the state before, as a function of h_bar, u, W_h and a",
@@ -158,6 +199,14 @@ QUESTIONS: dict[str, Question] = {
             rng.normal(size=(4, 4)),
             0.3,
         ),
+        loss=Loss("inner(h_bar, (1 - a) * h + a * tanh(c + h @ W.T))", "h", _leaky),
+        hints=(
+            "h_{t−1} reaches h_t on two paths, directly and through the tanh: the answer is a sum of two "
+            "terms of the shape of h̄.",
+            "On the second path the differential is a (1 − u²) ∘ (dh_{t−1} W_hᵀ).",
+            "⟨h̄, M ∘ (dh Wᵀ)⟩ = ⟨(M ∘ h̄) W, dh⟩: the slope multiplies before W_h, which stands there "
+            "without its transpose.",
+        ),
     ),
     "splice-gate": Question(
         "the cotangent of a_z, the argument of the update gate, as a function of h_bar, h, m and z",
@@ -178,6 +227,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=_gates,
+        loss=Loss("p = logistic(a); inner(h_bar, p * h + (1 - p) * m)", "a", _gate),
+        hints=(
+            "The gate acts entry by entry: every entry of the answer is a product of numbers at the same "
+            "place.",
+            "z multiplies the old state and 1 − z the candidate, so ∂h_t/∂z is a difference of the two.",
+            "The gate's own slope comes last, written in its value: σ′(a_z) = z (1 − z).",
+        ),
     ),
 }
 
@@ -201,4 +257,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "With segments of length s there are T/s checkpoints, and the s states of one segment.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "splice-choice": Choice(
+        "logsumexp(W @ h) - y @ W @ h",
+        "W:4,3 h:3 y:4",
+        "W",
+        note="The cross-entropy of the last layer, for the state h and the class y as a one-hot vector.",
+    ),
 }

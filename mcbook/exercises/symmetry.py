@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def turning_gradient(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -40,6 +41,10 @@ def _second_derivatives(rng: np.random.Generator) -> np.ndarray:
     return (M + M.T).reshape(3, 3, 3, 3)
 
 
+def _at_rest(X: np.ndarray, Y: np.ndarray) -> dict[str, Any]:
+    return {"X": X, "Y": Y, "A": np.zeros((3, 3))}
+
+
 QUESTIONS: dict[str, Question] = {
     "symmetry-turning": Question(
         "the skew gradient of the misfit, as a function of X and Y",
@@ -54,6 +59,13 @@ QUESTIONS: dict[str, Question] = {
             "the ½ of the misfit was counted twice": lambda X, Y: turning_gradient(X, Y) / 2,
         },
         inputs=lambda rng: (rng.normal(size=(5, 3)), rng.normal(size=(5, 3))),
+        loss=Loss("sqnorm(X @ (eye(3) + skew(A)).T - Y) / 2", "A", _at_rest),
+        hints=(
+            "At R = I the step dR is A, a skew matrix, and the answer G has its shape: (3, 3), whatever "
+            "the number of atoms.",
+            "df = ⟨X − Y, X Aᵀ⟩. Bring A to stand alone: ⟨B, X Aᵀ⟩ = ⟨BᵀX, A⟩.",
+            "A skew A does not see the symmetric part of M = (X − Y)ᵀX: what is left is (M − Mᵀ)/2.",
+        ),
     ),
     "symmetry-gated": Question(
         "what flows back to V, as a function of V and y_bar",
@@ -76,6 +88,14 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=(4, 3)), rng.normal(size=(4, 3))),
+        loss=Loss("sum(y_bar * V / (1 + V ** 2 @ ones(3, 3)))", "V", "V y_bar"),
+        hints=(
+            "A row of y depends on its own row v alone, but on all three components of it, through the "
+            "gate: one number for each row.",
+            "With the gate g = 1/(1 + ‖v‖²), dy = g dv + v dg: two terms, of which the first gives g ȳ.",
+            "dg = −2g² ⟨v, dv⟩: in ⟨ȳ, v dg⟩ the inner product ⟨ȳ, v⟩ of the two rows is a number in "
+            "front of v.",
+        ),
     ),
     "symmetry-verlet": Question(
         "the matrix of one step, as a function of h and omega",
@@ -95,6 +115,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.uniform(0.2, 1), rng.uniform(0.5, 1.5)),
+        hints=(
+            "One step is three linear maps, half a kick, a drift, half a kick: its matrix is their "
+            "product, the first one on the right.",
+            "Half a kick takes v to v − ½hω²x; the drift takes x to x + hv. Each looks at the newest x "
+            "and v.",
+            "With K = [[1, 0], [−½hω², 1]] and D = [[1, h], [0, 1]] it is K D K; its determinant must be 1.",
+        ),
     ),
     "symmetry-hessian": Question(
         "the Hessian (a, 3, a, 3) at X Rᵀ, as a function of H and R",
@@ -110,6 +137,12 @@ QUESTIONS: dict[str, Question] = {
             "the Hessian was not turned: it is not invariant, its eigenvalues are": lambda H, R: H,
         },
         inputs=lambda rng: (_second_derivatives(rng), _rotation(rng)),
+        hints=(
+            "The Hessian has two indices for atoms, which stay, and two for directions, which both turn.",
+            "E(XRᵀ) = E(X) for every X. Differentiated once: the gradient at XRᵀ is the one at X, each "
+            "row g turned to gRᵀ.",
+            "Differentiated twice: for each pair of atoms the block H_ij becomes R H_ij Rᵀ.",
+        ),
     ),
 }
 
@@ -135,4 +168,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Three conditions for the translations, three for the rotations.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "symmetry-choice": Choice(
+        "sum(exp(-sqdist(X) / 2))",
+        "X:4,3",
+        "X",
+        note="An energy of pairs: the squared distances of the rows of X, through a Gaussian.",
+    ),
 }

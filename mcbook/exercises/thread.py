@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def grad_of_an_implicit_step(x: np.ndarray, x_next_bar: np.ndarray, K: np.ndarray, h: float) -> np.ndarray:
@@ -45,6 +46,10 @@ def _symmetric(rng: np.random.Generator, n: int = 4) -> np.ndarray:
     return B @ B.T / n
 
 
+_FLOW = "x_1 = x + h * A @ x; x_2 = x_1 + h * A @ x_1; x_3 = x_2 + h * A @ x_2; x_4 = x_3 + h * A @ x_3; "
+_FLOW += "4 * h * trace(A) - sqnorm(x_4) / 2"
+
+
 QUESTIONS: dict[str, Question] = {
     "thread-implicit": Question(
         "the gradient by K (n, n) of a step (I + hK) x_next = x, as a function of x, x_next_bar, K and h",
@@ -69,6 +74,7 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*rng.normal(size=(2, 4)), rng.normal(size=(4, 4)), 0.3),
+        loss=Loss("x_next_bar @ solve(eye(4) + h * K, x)", "K", "x x_next_bar K h"),
     ),
     "thread-flow": Question(
         "the gradient of the log-likelihood by A (d, d), as a function of x, A, h and T",
@@ -92,6 +98,14 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=3), rng.normal(size=(3, 3)), 0.2, 4),
+        loss=Loss(_FLOW, "A", lambda x, A, h, T: {"x": x, "A": A, "h": h}),
+        hints=(
+            "A stands in each of the T steps and in the trace: a sum of T outer products, and a multiple "
+            "of the identity.",
+            "x̄_T = −x_T, and back through a step x̄_t = (I + hA)ᵀ x̄_{t+1}.",
+            "In step t, dx_{t+1} = h dA x_t + …: it adds h x̄_{t+1} x_tᵀ, with the state from before the "
+            "step.",
+        ),
     ),
     "thread-momentum": Question(
         "w̄_t and v̄_t stacked (2, n), as a function of w_bar, v_bar, A, eta and beta",
@@ -114,6 +128,13 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (*rng.normal(size=(2, 4)), _symmetric(rng), 0.3, 0.8),
+        hints=(
+            "v_{t+1} is used twice, in w_{t+1} and as itself: collect what is wanted of it into one "
+            "vector first.",
+            "w_{t+1} = w_t − eta v_{t+1} makes that u = v̄ − eta w̄, and v_{t+1} = beta v_t + A w_t "
+            "hands it on.",
+            "v_t gets beta u. w_t gets Aᵀu, and w̄ too, which reaches it directly.",
+        ),
     ),
 }
 
@@ -130,3 +151,5 @@ BOXES: dict[str, dict[str, Any]] = {
         "hint": "x₁ = 6. The slope of θ₁x² at x₁ comes first, and then what θ₀ is multiplied by.",
     },
 }
+
+CHOICES: dict[str, Choice] = {}

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from mcbook import unmixing
-from mcbook.notebook import Question
+from mcbook.exercises.choices import Choice
+from mcbook.questions import Loss, Question
 
 
 def quartic_gradient(W: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -37,6 +38,7 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
         inputs=lambda rng: (rng.normal(size=(3, 3)), rng.normal(size=(20, 3))),
+        loss=Loss("sum((X @ W.T) ** 4) / (4 * X.shape[0]) - logdet(W)", "W", "W X"),
     ),
     "unmixing-newton-step": Question(
         "the Newton step E, as a function of R and h",
@@ -47,6 +49,13 @@ QUESTIONS: dict[str, Question] = {
             "the coupling between (i, j) and (j, i) is dropped": lambda R, h: -R / (h + np.eye(len(h))),
         },
         inputs=lambda rng: (rng.normal(size=(3, 3)), 2 + rng.random((3, 3))),
+        hints=(
+            "E_ij stands in two equations only, that of the entry (i, j) and that of (j, i): each pair "
+            "is a problem by itself.",
+            "For i ≠ j the pair reads h_ij E_ij + E_ji = −R_ij, and the same with i and j exchanged; on "
+            "the diagonal, (h_ii + 1) E_ii = −R_ii.",
+            "Cramer's rule for two equations: E_ij = −(h_ji R_ij − R_ji)/(h_ij h_ji − 1).",
+        ),
     ),
 }
 
@@ -71,4 +80,13 @@ BOXES: dict[str, dict[str, Any]] = {
         },
         "hint": "Move that one entry of W a little, and watch the determinant.",
     },
+}
+
+CHOICES: dict[str, Choice] = {
+    "unmixing-choice": Choice(
+        "sum(logcosh(X @ W.T)) / n - logdet(W)",
+        "X:5,3 W:3,3:invertible n::positive",
+        "W",
+        note="The objective of this page, with f = log cosh.",
+    ),
 }

@@ -13,6 +13,7 @@ from mcbook.plots.chapters import CHAPTERS, Gallery, gallery
 from mcbook.plots.correction import clouds
 from mcbook.plots.diffusion import sprites, swarms
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
+from mcbook.plots.identities import IdentityTable, LayoutTable, identities, layouts
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
 from mcbook.plots.logo import sequence_logo
 from mcbook.plots.miniatures import miniature
@@ -33,14 +34,18 @@ __all__ = [
     "MUTED",
     "Figure",
     "Gallery",
+    "IdentityTable",
+    "LayoutTable",
     "Strands",
     "clouds",
     "convergence",
     "figure",
     "fits",
     "gallery",
+    "identities",
     "intervals",
     "landscape",
+    "layouts",
     "learning_curves",
     "matrix",
     "miniature",

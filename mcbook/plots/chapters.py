@@ -1,4 +1,4 @@
-"""The nine chapters, each with its picture, its question and a link: what the front page and the map show."""
+"""The chapters, each with its picture, its question and a link: what the front page and the map show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import NamedTuple
 from mcbook.plots.miniatures import miniature
 from mcbook.plots.svg import figure
 
-ACTS = ("The engine of learning", "The light of understanding", "The frontier of creation")
+ACTS = (
+    "The grammar",
+    "The engine of learning",
+    "The light of understanding",
+    "The frontier of creation",
+)
 
 
 class Chapter(NamedTuple):
@@ -28,48 +33,53 @@ class Chapter(NamedTuple):
 
 CHAPTERS = (
     Chapter(
-        *("unmixing", ACTS[0], "learning/unmixing", "Unmixing a cocktail party"),
+        *("differentials", ACTS[0], "grammar/differentials", "What a small change does"),
+        "Nine knobs, one picture: which way should each be turned?",
+        "A square on a grid; beside it the grid bent, the square bent with it, and dashed its linear part.",
+    ),
+    Chapter(
+        *("unmixing", ACTS[1], "learning/unmixing", "Unmixing a cocktail party"),
         "Three people talk at once: who said what?",
         "One ragged signal goes in at the left; three even ones, each of its own colour, come out.",
     ),
     Chapter(
-        *("splice", ACTS[0], "learning/splice", "Reading a genome"),
+        *("splice", ACTS[1], "learning/splice", "Reading a genome"),
         "Where does a gene's text break off, and where does it go on?",
         "Letters of a genome, as high as they are certain; behind a dashed cut G and T tower over all.",
     ),
     Chapter(
-        *("kernels", ACTS[0], "learning/kernels", "Asking a molecule's relatives"),
+        *("kernels", ACTS[1], "learning/kernels", "Asking a molecule's relatives"),
         "How strongly is a molecule bound, if its relatives are known?",
         "Four grey bumps under four known points, and their sum, a smooth curve through the points.",
     ),
     Chapter(
-        *("sensitivity", ACTS[1], "understanding/sensitivity", "Who told you so?"),
+        *("sensitivity", ACTS[2], "understanding/sensitivity", "Who told you so?"),
         "Which letters of a protein decided what the model says?",
         "Eight letters of a protein, each with a bar that rises for the answer or hangs against it.",
     ),
     Chapter(
-        *("ridge", ACTS[1], "understanding/ridge", "The penalty is a spring"),
+        *("ridge", ACTS[2], "understanding/ridge", "The penalty is a spring"),
         "What makes a rail forget the train, and a regression its noise?",
         "A bar on upright springs, pulled at one place; to both sides it soon sinks back to rest.",
     ),
     Chapter(
-        *("symmetry", ACTS[1], "understanding/symmetry", "Forces that turn with the molecule"),
+        *("symmetry", ACTS[2], "understanding/symmetry", "Forces that turn with the molecule"),
         "What must a network know before it may push atoms about?",
         "A molecule of three atoms with an arrow on each; beside it the same, turned, arrows and all.",
     ),
     Chapter(
-        *("correction", ACTS[1], "understanding/correction"),
+        *("correction", ACTS[2], "understanding/correction"),
         "Learning only what the cheap theory gets wrong",
         "Is an error easier to learn than the truth?",
         "A deep energy curve, a dashed cheap one below it, and the gap between them: almost a line.",
     ),
     Chapter(
-        *("diffusion", ACTS[2], "creation/diffusion", "From noise to images"),
+        *("diffusion", ACTS[3], "creation/diffusion", "From noise to images"),
         "How does one gradient pull a picture out of noise?",
         "Three squares of cells: pure noise, noise with a trace of a digit, and a clean seven.",
     ),
     Chapter(
-        *("schedules", ACTS[2], "creation/schedules", "Learning how to learn"),
+        *("schedules", ACTS[3], "creation/schedules", "Learning how to learn"),
         "Which learning rate, at which step? Ask the training itself.",
         "A level dashed line, and arrows that bend it into a curve with an early hump and a long tail.",
     ),
@@ -115,7 +125,7 @@ def _card(chapter: Chapter, root: str) -> str:
 
 
 def gallery(names: Sequence[str] = (), *, root: str = "") -> Gallery:
-    """A card for each of the chapters named, or for all nine; `root` leads from the page to `book/`.
+    """A card for each of the chapters named, or for all; `root` leads from the page to `book/`.
 
     Raises ValueError for a chapter that the book does not have.
     """

@@ -38,6 +38,28 @@ def _arrow(ax: Any, start: Any, end: Any, colour: str, width: int | float = 1.8)
                                             "shrinkA": 0, "shrinkB": 0})  # fmt: skip
 
 
+def differentials(ax: Any) -> None:
+    """A square of a grid, the bent grid with the bent square, and the parallelogram that nearly covers it."""
+
+    def bent(x: Any, y: Any) -> tuple[Any, Any]:
+        return 6.2 + 0.85 * x + 0.35 * y + 0.16 * x * y, 2.5 + 0.1 * x + 0.8 * y + 0.22 * x**2
+
+    s, t = np.linspace(-1.5, 1.5, 7), np.linspace(-1.5, 1.5, 19)
+    for k in s:
+        for line in ((t, np.full(19, k)), (np.full(19, k), t)):
+            ax.plot(1.9 + line[0], 2.5 + line[1], color=MUTED, linewidth=0.8)
+            ax.plot(*bent(*line), color=MUTED, linewidth=0.8)
+    edge = np.linspace(0, 1, 9)
+    x = np.concatenate([edge, np.ones(9), 1 - edge, np.zeros(9)])
+    y = np.concatenate([np.zeros(9), edge, np.ones(9), 1 - edge])
+    ax.fill(1.9 + x, 2.5 + y, facecolor=BLUE, alpha=0.45, edgecolor=BLUE, linewidth=1.6)
+    ax.fill(*bent(x, y), facecolor=BLUE, alpha=0.45, edgecolor=BLUE, linewidth=1.6)
+    u, v = bent(0.5, 0.5)  # the linear part there
+    along, up = np.array([0.93, 0.32]), np.array([0.43, 0.8])
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2 @ np.stack([along, up])
+    ax.plot(u + corners[:, 0], v + corners[:, 1], color=VERMILLION, linewidth=1.8, linestyle=(0, (4, 2)))
+
+
 def unmixing(ax: Any) -> None:
     """One braided signal comes in, three voices go out."""
     x = np.linspace(0, 1, 160)
@@ -154,5 +176,8 @@ def schedules(ax: Any) -> None:
 
 DRAWINGS: dict[str, Callable[[Any], None]] = {
     draw.__name__: draw
-    for draw in (unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion, schedules)
+    for draw in (
+        *(differentials, unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion),
+        *(schedules,),
+    )
 }

@@ -10,9 +10,11 @@ from mcbook.widgets.answer import AnswerBox
 from mcbook.widgets.bedding import OnSprings
 from mcbook.widgets.bend import BendSchedule
 from mcbook.widgets.chapters import ChapterMap
+from mcbook.widgets.choice import MultipleChoice
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.derivation import DeriveIt
 from mcbook.widgets.digits import DrawMe
+from mcbook.widgets.linearise import Linearise
 from mcbook.widgets.memory import GradientMemory
 from mcbook.widgets.mutate import Mutants, MutateByHand, single_mutants
 from mcbook.widgets.noise import ThereAndBack
@@ -34,6 +36,8 @@ __all__ = [
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
+    "Linearise",
+    "MultipleChoice",
     "Mutants",
     "MutateByHand",
     "MutateProtein",

@@ -48,7 +48,7 @@ function render({ model, el }) {
     const head = html("p", {}, link(chapter));
     head.append(" " + chapter.question);
     if (mode) return [head, html("ul", {}, ...mine.map((tie) => { const item = html("li", {}, link(titled(tie.one === name ? tie.other : tie.one))); item.append(": " + tie.words + "."); return item; }))];
-    if (!stop) return [head, html("p", { text: "Not on the thread: its gradient is one step long." })];
+    if (!stop) return [head, html("p", { text: model.get("aside")[name] ?? "Not on the thread: its gradient is one step long." })];
     return [head, html("p", { text: `What moves: ${stop.state}. The cotangent is called ${stop.cotangent}. What drops out: ${stop.gradient}.` })];
   };
   const update = () => {

@@ -1,4 +1,4 @@
-"""The map of the book: nine chapters, the recurrence that runs through five, and what else they share."""
+"""The map of the book: its chapters, the recurrence that runs through five, and what else they share."""
 
 from __future__ import annotations
 
@@ -52,7 +52,16 @@ THREAD = (
     ),
 )
 
+ASIDE = {
+    "differentials": "One step before the thread: what a single small change does.",
+}  # what the map says of a chapter off the thread, other than that its gradient is one step long
+
 TIES = (
+    Tie("differentials", "kernels", "the differential of an inverse: the gradient of a leave-one-out error"),
+    Tie(
+        "differentials", "unmixing", "d log|det W| = ⟨W⁻ᵀ, dW⟩: the volume of the colours, and of the voices"
+    ),
+    Tie("differentials", "ridge", "d A⁻¹ = −A⁻¹ dA A⁻¹: read from its other end, it is the adjoint field"),
     Tie(
         "unmixing", "diffusion", "log|det|: how much a map stretches space; along a flow its rate is a trace"
     ),
@@ -100,6 +109,7 @@ class ChapterMap(anywidget.AnyWidget):
     chapters: Any = traitlets.List().tag(sync=True)
     thread: Any = traitlets.List().tag(sync=True)
     ties: Any = traitlets.List().tag(sync=True)
+    aside: Any = traitlets.Dict().tag(sync=True)
     root = traitlets.Unicode("").tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
 
@@ -118,6 +128,7 @@ class ChapterMap(anywidget.AnyWidget):
             ],
             thread=[stop._asdict() for stop in THREAD],
             ties=[tie._asdict() for tie in TIES],
+            aside=ASIDE,
             root=root,
             chosen=chosen,
         )

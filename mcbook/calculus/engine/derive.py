@@ -140,6 +140,8 @@ def derive(f: Any, X: Any) -> Derivation:
 
 
 def _require_derivable(f: Any, X: Any) -> None:
+    if isinstance(X, tuple | list):
+        raise ValueError("derive takes one variable at a time: {X: derive(f, X) for X in (…)}.")
     if not isinstance(f, Expr) or not isinstance(X, Expr):
         raise ValueError("derive(f, X) takes an expression and a symbol in it; parse text with parse(…).")
     if X.op != "symbol":

@@ -5,6 +5,7 @@ searching   graph, linear, search             the derivation as linear maps; whi
 slips       slips, normalisers, places,       to a rule; inside what it hands on; signs, numbers, lost paths;
             scaling, patterns, everywhere,    over several rules; in the function itself;
             whole, steps                      with the finished gradient
+by the text edits, repair                     what one change to the answer, or to the gradient, makes of it
 beside it   metrics, rounding, shapes         right in another metric, in a blurred check, in another shape
 saying it   strong, lines, report             the verdict, the line and the term, the hints
 """

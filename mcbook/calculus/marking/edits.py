@@ -19,7 +19,7 @@ FIXED = {"I", "eye", "identity", "ones", "zeros"}  # their arguments are sizes
 
 
 class Edit(NamedTuple):
-    """The class of the mistake that it undoes, how surprising that is, in words, and text[start:stop] → new."""
+    """The class of the mistake that it undoes, how surprising that is, in words; text[start:stop] → new."""
 
     label: str
     cost: float
@@ -125,8 +125,8 @@ def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
     """A 2 or ½ before a term, a number of samples, a number doubled, halved or too much."""
     token = p.token
     if p.starts_term and not (token.kind == "number" and p.after.text in ENDS):
-        for c, words in (("2", "half"), ("0.5", "twice"), ("4", "a quarter of"), ("0.25", "four times")):
-            cost = 1.0 if c in ("2", "0.5") and p.depth == 0 else 1.4
+        for c, words in (("2", "half"), ("0.5", "twice")):
+            cost = 1.4 if p.depth else 1.0
             what = f"the term {at(token)} is {words} what it should be"
             yield Edit("factor", cost, what, token.at, token.at, f"{c} * ")
         for m in averaged:
@@ -134,7 +134,11 @@ def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
             yield Edit("mean", 1.05, f"1/{m} too much {at(token)}", token.at, token.at, f"{m} * ")
     end = token.at + len(token.text)
     if token.kind == "number" and p.before.text != "**" and {p.before.text, p.after.text} & {"*", "/"}:
-        for new, words in ((f"(2 * {token.text})", "doubled"), (f"({token.text} / 2)", "halved"), ("1", "gone")):
+        for new, words in (
+            (f"(2 * {token.text})", "doubled"),
+            (f"({token.text} / 2)", "halved"),
+            ("1", "gone"),
+        ):
             what = f"the number {token.text} {at(token)}, which should be {words}"
             label = "mean" if token.text in averaged else "factor"
             yield Edit(label, 1.1, what, token.at, end, new)
@@ -161,7 +165,9 @@ def functions(p: Place) -> Iterator[Edit]:
         if token.text == "mean":
             yield Edit("mean", 1.0, f"a mean for a sum {at(token)}", token.at, end, "sum")
     elif token.kind == "name" and p.ends_value:
-        yield Edit("rule", 1.2, f"{token.text} for its inverse {at(token)}", token.at, end, f"inv({token.text})")
+        yield Edit(
+            "rule", 1.2, f"{token.text} for its inverse {at(token)}", token.at, end, f"inv({token.text})"
+        )
 
 
 def axes(p: Place) -> Iterator[Edit]:
@@ -169,7 +175,9 @@ def axes(p: Place) -> Iterator[Edit]:
     other = {"0": "1", "1": "0"}.get(p.token.text)
     if other:
         label = "softmax" if p.inside in ("softmax", "logsumexp") else "batch"
-        yield Edit(label, 1.0, f"{p.inside} along the wrong axis {at(p.token)}", p.token.at, p.token.at + 1, other)
+        yield Edit(
+            label, 1.0, f"{p.inside} along the wrong axis {at(p.token)}", p.token.at, p.token.at + 1, other
+        )
 
 
 def steps(p: Place, names: Sequence[str]) -> Iterator[Edit]:
@@ -181,3 +189,26 @@ def steps(p: Place, names: Sequence[str]) -> Iterator[Edit]:
             label = "point" if time_of(name) is None else "time"
             what = f"{p.token.text} where {name} belongs, {at(p.token)}"
             yield Edit(label, 1.05, what, p.token.at, p.token.at + len(p.token.text), name)
+
+
+def rewritings(text: str) -> Iterator[Edit]:
+    """What people write for a product or a sum of a right formula, and what NumPy takes without a word."""
+    found = [p for p in places(text) if p.inside not in FIXED and p.after.text != "="]
+    for k, p in enumerate(found):
+        start, stop = p.token.at, p.token.at + len(p.token.text)
+        if p.token.text in ("@", "*"):
+            other = "*" if p.token.text == "@" else "@"
+            yield Edit("hadamard", 1.15, f"{other} for the {p.token.text} {at(p.token)}", start, stop, other)
+        elif p.token.text == "outer" and p.after.text == "(":
+            inside = [q.token.at for q in found[k + 1 :] if q.depth == p.depth + 1 and q.token.text == ","]
+            close = next(q.token.at for q in found[k + 2 :] if q.depth == p.depth and q.token.text == ")")
+            a, b = text[stop + 1 : inside[0]], text[inside[0] + 1 : close]
+            start -= 3 * (text[start - 3 : start] == "np.")
+            yield Edit("hadamard", 1.15, "* for the outer product", start, close + 1, f"(({a}) * ({b}))")
+        elif p.token.text == "sum" and p.after.text == "(" and p.before.text == ".":
+            close = next(q.token.at for q in found[k + 2 :] if q.depth == p.depth and q.token.text == ")")
+            yield Edit("batch", 1.15, "the sum forgotten", p.before.at, close + 1, "")
+            if "axis=" in text[stop:close]:
+                axis = text[stop:close].strip()[-1]
+                other = str(1 - int(axis))
+                yield Edit("batch", 1.15, "the wrong axis in the sum", close - 1, close, other)

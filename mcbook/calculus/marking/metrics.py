@@ -49,7 +49,15 @@ def metrics(graph: Graph) -> Iterator[Metric]:
 
 def _by(P: Expr) -> Iterator[Metric]:
     yield f"{text(P)} G", lambda d, G: d.value(P) @ G
-    yield f"({text(P)})⁻¹ G", lambda d, G: np.linalg.solve(d.value(P), G)
+    yield f"({text(P)})⁻¹ G", lambda d, G: _solved(d.value(P), G)
+
+
+def _solved(P: Reals, G: Reals) -> Reals:
+    """P⁻¹ G; where P has no inverse nothing, which no answer is near."""
+    try:
+        return np.asarray(np.linalg.solve(P, G))
+    except np.linalg.LinAlgError:
+        return np.full(G.shape, np.nan)
 
 
 def other_metric(

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from mcbook.calculus.engine.algebra import hadamard, matmul, number, power, times, transpose
+from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.naming import replace
-from mcbook.calculus.engine.nodes import Expr, walk
-from mcbook.calculus.engine.vocabulary import logistic, softmax, trace
+from mcbook.calculus.engine.nodes import Expr, symbol, unused_name, walk
+from mcbook.calculus.engine.rebuild import substitute
+from mcbook.calculus.engine.text import text
+from mcbook.calculus.engine.vocabulary import inner, logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
 from mcbook.calculus.marking.scaling import is_recurrent
@@ -122,6 +125,23 @@ def _taken(graph: Graph, swaps: dict[Expr, Expr], what: str, op: str | None) -> 
         yield Slip("time", 1.1, f"what belongs to {what}", changes)
 
 
+def a_step_too_far(graph: Graph) -> Iterator[Slip]:
+    """The cotangent from before the step: what goes back to w_1 where what arrives at w_2 belongs."""
+    named = {n.name: n for n in walk(graph.derivation.f) if n.name}
+    states = {name: n for name, n in named.items() if time_of(name) is not None}
+    for n, e in enumerate(graph.edges):
+        t = time_of(e.E.name) if e.E.op == "let" and e.k == -1 else None
+        before = states.get(f"{e.E.name.removesuffix(str(t))}{(t or 0) - 1}")
+        if before is None or graph.X in before.free or before not in walk(e.E.args[0]):
+            continue
+        x = symbol(unused_name("x", {*named, e.C.name}), before.shape)
+        step = inner(e.C, substitute(e.E.args[0], {before: x}))
+        wrong = substitute(derive(step, x).gradient, {x: before})
+        if wrong.shape == e.right.shape and wrong is not e.right:
+            what = f"the cotangent from before step {t}, {text(before)}'s, where {text(e.E)}'s belongs"
+            yield Slip("time", 1.1, what, ((n, wrong),))
+
+
 def powers_of_entries(graph: Graph) -> Iterator[Slip]:
     """3 X∘X for the derivative of a product X X X: as for numbers."""
     for node in graph.nodes:
@@ -172,4 +192,5 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
     yield from once_too_often_apart(graph)
     yield from cross_entropy(graph)
     yield from shifted_steps(graph)
+    yield from a_step_too_far(graph)
     yield from powers_of_entries(graph)

@@ -28,7 +28,9 @@ def other_times(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
             if time_of(V.name) is None:
                 yield "point", 1.1, f"{text(W)} where {text(V)} belongs", W
             elif abs(shift) <= 2:
-                when = f"{abs(shift)} step{'s' * (abs(shift) > 1)} too {'late' if shift > 0 else 'early'}"
+                when = (
+                    f"{'one step' if abs(shift) == 1 else 'two steps'} too {'late' if shift > 0 else 'early'}"
+                )
                 yield "time", 1.0, f"{own[0]} {when}", W
 
 

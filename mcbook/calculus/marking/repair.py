@@ -1,14 +1,17 @@
-"""Explanations that start from the learner's own text: one edit that makes it right, alone or with one slip."""
+"""Explanations by the learner's own text: one edit that makes it right, alone or with one slip."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
+from mcbook.calculus.engine.algebra import number, power, times, transpose
+from mcbook.calculus.engine.code import expression_code
 from mcbook.calculus.engine.nodes import Expr, definitions
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals, norm
-from mcbook.calculus.marking.edits import Edit, edits
+from mcbook.calculus.marking.edits import Edit, edits, rewritings
 from mcbook.calculus.marking.given import read_text
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.scaling import counts
@@ -80,6 +83,53 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
             found = Explanation((r.slip, search.slips[j]))
             if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
                 yield found
+
+
+def miswritten(search: Search, answers: Sequence[Reals]) -> Iterator[Explanation]:
+    """The gradient with one product or sum written otherwise, scaled or not, where that is the answer."""
+    derivation = search.graph.derivation
+    written = as_text(derivation.gradient, derivation.f)
+    for edit in rewritings(written) if written else ():
+        E = _read(edit.of(written), derivation.f)
+        if E is None or E is derivation.gradient or answers[0].shape not in (E.shape, E.shape[::-1]):
+            continue
+        what = f"{edit.what} of {written}"
+        for V in dict.fromkeys((E, transpose(E))):
+            for scale in (None, *scales(search)):
+                c = number(1) if scale is None else scale[3]
+                if V.shape == answers[0].shape and _is(times(c, V), search.draws, answers):
+                    wrong = Slip(edit.label, edit.cost + 0.05 * (V is not E), what, ())
+                    yield Explanation((wrong,) if scale is None else (wrong, Slip(*scale[:3], ())))
+                    break
+
+
+def scales(search: Search) -> Iterator[tuple[str, float, str, Expr]]:
+    """The numbers that come on top of another mistake."""
+    yield "sign", 1.0, "the sign of the whole", number(-1)
+    for c, words in ((2, "twice too large"), (Fraction(1, 2), "half of what it should be")):
+        yield "factor", 1.0, f"the whole {words}", number(c)
+    for m in counts(search.graph):
+        yield "mean", 1.05, f"divided by {text(m)}", power(m, -1)
+        yield "mean", 1.05, f"1/{text(m)} forgotten", m
+
+
+def _is(E: Expr, draws: Sequence[Draw], answers: Sequence[Reals]) -> bool:
+    for draw, A in zip(draws, answers, strict=True):
+        value = value_of(E, draw)
+        if value is None or not near(value, A.ravel()):
+            return False
+    return True
+
+
+def as_text(E: Expr, f: Expr) -> str:
+    """The expression in the notation that `parse` reads; "" where it has no such form."""
+    names = [node for node in definitions(E) if node not in definitions(f)]
+    if any(name.name in {d.name for d in definitions(f)} for name in names):
+        return ""
+    lines = [f"{d.name} = {expression_code(d.args[0])}" for d in names]
+    written = "; ".join([*lines, expression_code(E)])
+    read = _read(written, f)
+    return written if read is not None and read.shape == E.shape else ""
 
 
 def _gives(E: Expr, search: Search, wanted: Sequence[Reals]) -> bool:

@@ -65,4 +65,5 @@ def ladder(verdict: str, what: str, where: str, term: str, shape_is_right: bool)
     )
     if not where:
         return first, f"It is about this: {what.split(':')[0]}.", what
-    return first, f"Look at the term {term}.", f"{where}: {what}."
+    second = f"Look at the last line, {term}." if term.startswith("with ") else f"Look at the term {term}."
+    return first, second, f"{where}: {what}."

@@ -1,6 +1,6 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,7 @@ from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.metrics import newton_step, other_metric
-from mcbook.calculus.marking.repair import Repaired, alone, repaired, with_a_slip
+from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
@@ -74,10 +74,13 @@ def marked(
     if all(norm(G) == 0 for G in truths):
         return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
     search = Search(graph, draws, slips)
-    edited = repaired(given.text, search) if given.text else []
+    written = given.text or (given.expression and as_text(given.expression, graph.derivation.f))
+    edited = repaired(written, search) if written else []
     if not right:
-        found = [*explain_shape(search, answers), *alone(search, edited, truths)]
-        found = sorted(found or with_a_slip(search, edited), key=lambda x: x.cost)
+        found = by_cost(
+            explain_shape(search, answers), alone(search, edited, truths), miswritten(search, answers)
+        )
+        found = found or by_cost(with_a_slip(search, edited))
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
@@ -91,8 +94,11 @@ def _hypotheses(
 ) -> Iterator[Diagnosis]:
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
-    single = sorted(
-        [*search.explain(answers, 0, 1), *alone(search, edited, truths)], key=lambda x: x.cost
+    rewritten = list(miswritten(search, answers))
+    single = by_cost(
+        search.explain(answers, 0, 1),
+        alone(search, edited, truths),
+        (x for x in rewritten if len(x.slips) == 1),
     )
     if whole := _of_the_whole(answers, truths):
         same = [x for x in single if x.labels == {whole[0]}]
@@ -118,13 +124,23 @@ def _hypotheses(
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
-    found = sorted(
-        [*search.explain(answers, 3, None), *with_a_slip(search, edited)], key=lambda x: x.cost
-    )
+    found = by_cost(search.explain(answers, 3, None), with_a_slip(search, edited), rewritten)
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
-        yield _plain("factor", f"the answer is {c:.6g} times the gradient")
+        yield _a_multiple(graph, c)
+
+
+def _a_multiple(graph: Graph, c: float) -> Diagnosis:
+    """The answer is c times the gradient, for no known reason: a size of the data, or a number; a sign."""
+    sizes = {k for s in graph.derivation.f.free for k in s.shape if k > 2}
+    label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
+    found = _plain(label, f"the answer is {c:.6g} times the gradient")
+    return found if c > 0 else found._replace(classes=tuple(sorted((label, "sign"))))
+
+
+def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
+    return sorted((x for some in found for x in some), key=lambda x: x.cost)
 
 
 def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
@@ -161,7 +177,7 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
-    best, graph = found[0], search.graph
+    best, graph = _with_a_line(found), search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
     verdict = "convention" if best.labels == {"convention"} else "wrong"
@@ -174,9 +190,16 @@ def _explained(
         return Diagnosis(
             either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
         )
-    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in found[1:6]))
+    rest = [x for x in found if x is not best][:5]
+    others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
     return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+
+
+def _with_a_line(found: Sequence[Explanation]) -> Explanation:
+    """The first explanation, or the first of the same classes that stands in a line of the derivation."""
+    same = (x for x in found if x.labels == found[0].labels and all(s.changes for s in x.slips))
+    return next(same, found[0])
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
