@@ -251,6 +251,14 @@ CATALOGUE: tuple[Entry, ...] = (
         "x:3 Z:5,3 alpha:5 sigma::positive E:",
         "x",
     ),
+    Entry(
+        "composite energy",
+        "correction",
+        "k = exp(-sqdist(Z, q.T) / (2 * sigma**2)); q @ H @ q / 2 + a @ k",
+        "q:3 H:3,3:symmetric Z:5,3 a:5 sigma::positive",
+        "q",
+        letter="E",
+    ),
     # Creation: scores and schedules
     Entry(
         "Gaussian score",
