@@ -123,7 +123,7 @@ def apply_mlp(
 
 
 def dropped(u: Any, key: Any, dropout: Any, i: int) -> Any:
-    """u, a share of its entries set to 0, the others enlarged to keep the mean; u itself without key or share."""
+    """u, a share of its entries set to 0, the rest enlarged to keep the mean; u itself if none is to be."""
     if key is None or (isinstance(dropout, float) and dropout == 0):
         return u
     kept = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - dropout, u.shape)
