@@ -106,31 +106,34 @@ def gain(
     labels = named.check_labels(labels, len(data), learned.classes_of(model))
     draws = _checks.whole(draws, "draws", least=2)
     low, high = _checks.ascending(sigma_min, sigma_max, ("sigma_min", "sigma_max"))
-    per, total = _gains(model, data, labels, jax.random.split(key, draws), low, high)
-    by_level, total = np.asarray(per, float), np.asarray(total, float)
+    frozen = model._replace(params=None)  # what networks of all sizes share is compiled once
+    drawn = zip(*map(np.asarray, _noisy(frozen, data, jax.random.split(key, draws), low, high)), strict=True)
+    less = [_less(frozen, *each, labels, learned._denoise(model, *each[1:], labels)) for each in drawn]
+    bits = np.asarray(less, float) * np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
+    by_level, total = bits.mean(axis=1), bits.mean(axis=0)
     centre = low * (high / low) ** ((np.arange(draws) + 0.5) / draws)
     error = total.std(ddof=1) / np.sqrt(len(total))
     return Gain(float(total.mean()), float(error), centre, by_level)
 
 
 @partial(jax.jit, static_argnames=("low", "high"))
-def _gains(model, data, labels, keys, low, high):
-    """The gain in bits per dimension by noise level (draws,) and by sample (n,)."""
+def _noisy(frozen, data, keys, low, high):
+    """x0 and x (draws, n, ...), sigma (draws, n): in each draw all levels of one part of the range."""
     n, draws = len(data), len(keys)
-    bits = np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
 
-    def at(total, inputs):
+    def at(inputs):
         key, i = inputs
         level, cell, noise = jax.random.split(key, 3)
         u = (i + jax.random.uniform(level, (n,), jnp.float32)) / draws
         sigma = (low * (high / low) ** u).astype(jnp.float32)
-        x0 = dequantised(cell, data, model)
-        x = x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32)
-        base = learned.closed_form(model, x, sigma, labels)
-        D = learned.apply(model, x, sigma, labels)
-        less = ((base - x0) ** 2 - (D - x0) ** 2).reshape(n, -1).sum(axis=1)
-        each = (bits * less / sigma**2).astype(jnp.float32)
-        return total + each / draws, each.mean()
+        x0 = dequantised(cell, data, frozen)
+        return x0, x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32), sigma
 
-    total, by_level = jax.lax.scan(at, jnp.zeros(n, jnp.float32), (keys, jnp.arange(draws)))
-    return by_level, total
+    return jax.lax.map(at, (keys, jnp.arange(draws)))
+
+
+@jax.jit
+def _less(frozen, x0, x, sigma, labels, D):
+    """(|D_base - x0|² - |D - x0|²)/sigma² of each sample (n,)."""
+    base = learned.closed_form(frozen, x, sigma, labels)
+    return ((base - x0) ** 2 - (D - x0) ** 2).reshape(len(x), -1).sum(axis=1) / sigma**2
