@@ -18,7 +18,7 @@ from mcbook.calculus.marking.scaling import counts
 from mcbook.calculus.marking.search import LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
 
-BESIDE = {"sign", "factor", "mean", "hadamard"}  # edits that are believed beside another mistake
+BESIDE = {"sign", "hadamard"}  # edits that are believed beside another mistake
 
 
 class Repaired(NamedTuple):
@@ -84,6 +84,8 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
         gaps = ((values - r.value) ** 2).sum(1)
         for j in np.flatnonzero(gaps <= (TOLERANCE * norm(r.value)) ** 2):
             found = Explanation((r.slip, search.slips[j]))
+            if any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float)):
+                continue  # with a changed sign, A − Aᵀ, something may vanish that was never forgotten
             if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
                 yield found
 
