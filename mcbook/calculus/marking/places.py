@@ -146,8 +146,8 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
         if e.C in V.free or V.op in ("number", "ones", "identity"):
             continue
         for swap in SWAPS:
-            if swap is a_term_left_out and X in V.free:
-                continue
+            if swap in (a_term_left_out, a_sign_inside) and X in V.free:
+                continue  # a sign in a residual is misread wherever it is used: `misread_slips`
             if swap is its_derivative and e.E.op == "hadamard":
                 continue
             for label, cost, what, W in swap(V, parts):

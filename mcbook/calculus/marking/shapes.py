@@ -86,11 +86,10 @@ def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]
         found = search.explain(turned, last=3)
         if found:
             return [Explanation((*x.slips, layout), x.habit) for x in found]
-    for before in (None, *search.slips):
-        found = list(_after(search, before, answers))
-        if found:
-            return sorted(found, key=lambda x: x.cost)
-    return []
+    found = list(_after(search, None, answers))
+    if not found:
+        found = [x for before in search.slips for x in _after(search, before, answers)]
+    return sorted(found, key=lambda x: x.cost)
 
 
 def _after(search: Search, before: Slip | None, answers: Sequence[Reals]) -> Iterator[Explanation]:
