@@ -234,7 +234,8 @@ def _rival(found: Sequence[Explanation]) -> Explanation | None:
 
 def _is_a_share(slip: Slip) -> bool:
     """Whether the slip is a third, or two thirds, for a whole."""
-    return all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for _, c in slip.changes)
+    shares = [c for _, c in slip.changes]
+    return shares != [] and all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for c in shares)
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:
