@@ -82,7 +82,8 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
         gaps = ((values - r.value) ** 2).sum(1)
         for j in np.flatnonzero(gaps <= (TOLERANCE * norm(r.value)) ** 2):
             found = Explanation((r.slip, search.slips[j]))
-            if any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float)):
+            vanishes = any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float))
+            if vanishes or search.slips[j].label == "sign":
                 continue  # with a changed sign, A − Aᵀ, something may vanish that was never forgotten
             if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
                 yield found

@@ -19,7 +19,7 @@ from mcbook.calculus.marking.slips import Slip
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
-UNUSUAL = 0.2  # and more where neither is one of those that people make beside another
+UNUSUAL = 0.25  # and more where neither is one of those that people make beside another
 COMMON = {"sign", "factor", "mean", "penalty", "layout"}
 HABIT = 0.15
 LIMIT = 2.56  # beyond this an explanation is less likely than that there is none
