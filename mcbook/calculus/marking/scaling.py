@@ -82,7 +82,7 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], t
     if e.E.op in PRODUCTS and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
-        yield Slip("one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
+        yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
     if e.E.op in PRODUCTS and len(edges) > 2:
         alone = f"only {what} taken, of its {len(edges)} places"
         yield Slip("one-sided", 0.95, alone, tuple((m, 0.0) for m, _ in edges if m != n))

@@ -194,6 +194,10 @@ def rule_slips(n: int, e: Edge) -> Iterator[Slip]:
             continue
         if wrong is not e.right and wrong.shape == e.right.shape:
             yield Slip(label, cost, what, ((n, wrong),))
+            if "transpose" in what and what.endswith(
+                ("forgotten", "not transposed")
+            ):  # as good a name for it
+                yield Slip("layout", cost + 0.04, what, ((n, wrong),))
 
 
 def product(factors: tuple[Expr, ...]) -> Expr:
