@@ -18,8 +18,6 @@ from mcbook.calculus.marking.scaling import counts
 from mcbook.calculus.marking.search import LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
 
-BESIDE = {"sign", "factor", "mean", "hadamard"}  # edits that are believed beside another mistake
-
 
 class Repaired(NamedTuple):
     """An answer after one edit, as an expression, and its value at the first draw."""
@@ -80,10 +78,12 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
     if not search.values:
         return
     values = np.stack(search.values)
-    for r in (r for r in answers if r.edit.label in BESIDE and r.edit.cost <= 1.05):
+    for r in (r for r in answers if r.edit.label == "sign" and r.edit.cost <= 1.05):  # others fit too much
         gaps = ((values - r.value) ** 2).sum(1)
         for j in np.flatnonzero(gaps <= (TOLERANCE * norm(r.value)) ** 2):
             found = Explanation((r.slip, search.slips[j]))
+            if any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float)):
+                continue  # with a changed sign, A − Aᵀ, something may vanish that was never forgotten
             if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
                 yield found
 

@@ -20,7 +20,7 @@ TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
 HABIT = 0.15
-LIMIT = 2.65  # beyond this an explanation is less likely than that there is none
+LIMIT = 2.56  # beyond this an explanation is less likely than that there is none
 
 
 class Explanation(NamedTuple):

@@ -194,6 +194,8 @@ def rule_slips(n: int, e: Edge) -> Iterator[Slip]:
             continue
         if wrong is not e.right and wrong.shape == e.right.shape:
             yield Slip(label, cost, what, ((n, wrong),))
+            if label == "rule" and "transpose" in what:  # which is as good a name for it
+                yield Slip("layout", cost + 0.04, what, ((n, wrong),))
 
 
 def product(factors: tuple[Expr, ...]) -> Expr:

@@ -205,7 +205,8 @@ def _explained(
     rest = [x for x in found if x is not best][:5]
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
-    return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+    classes = () if "" in best.labels else tuple(sorted(best.labels))
+    return Diagnosis(what, evidence, verdict, classes, line, term, hints, others)
 
 
 def _either(one: str, other: str) -> Diagnosis:
@@ -233,7 +234,8 @@ def _rival(found: Sequence[Explanation]) -> Explanation | None:
 
 def _is_a_share(slip: Slip) -> bool:
     """Whether the slip is a third, or two thirds, for a whole."""
-    return all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for _, c in slip.changes)
+    shares = [c for _, c in slip.changes]
+    return shares != [] and all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for c in shares)
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:
