@@ -484,3 +484,37 @@ def test_several_variables_at_once_are_refused_with_what_to_do():
     X, Y = symbols(X=(3, 2), Y=(2, 3))
     with pytest.raises(ValueError, match="one variable at a time"):
         derive(words.trace(X @ Y), (X, Y))
+
+
+@pytest.mark.parametrize("structure", ["symmetric", "diagonal", "lower", "upper"])
+def test_a_declared_structure_is_obeyed(structure, rng):
+    """Steps and gradients have it, and the value handed in must."""
+    M = symbol("M", (3, 3), structure)
+    values = {"M": PROJECT[structure](rng.standard_normal((3, 3)) + 3 * np.eye(3))}
+    values["Q"], values["x"] = rng.standard_normal((3, 3)), rng.standard_normal(3)
+    f = words.logdet(M) + x @ words.solve(M, x) + words.trace(Q @ M @ M)
+    derivation, V = derive(f, M), PROJECT[structure](rng.standard_normal((3, 3)))
+    G = derivation(values)
+    np.testing.assert_allclose(PROJECT[structure](G), G, rtol=1e-12)
+    truth = slope_along(lambda X: evaluate(f, values | {"M": X}), values["M"], V)
+    for line in derivation.lines:
+        assert abs(line.jvp(values, M, V) - truth.value) <= max(1e-7, 4 * truth.error), line.rule
+    with pytest.raises(ValueError, match=f"declared {structure}"):
+        evaluate(f, values | {"M": values["Q"]})
+
+
+def test_a_notebook_shows_formulas():
+    derivation = entry("quadratic form").derive()
+    for shown in (derivation, derivation.f, statement(derivation, "numerator")):
+        assert shown._repr_latex_().startswith(r"$\displaystyle ")
+        assert shown._repr_latex_().endswith("$")
+
+
+@pytest.mark.parametrize("name", ["ICA likelihood", "one label of a linear classifier", "one row, squared"])
+def test_the_gradient_as_jax_code(name, rng):
+    row = entry(name)
+    derivation, values, arguments = row.derive(), row.sample(rng), list(row.declared.values())
+    code = function_code(derivation.gradient, "g", arguments, shape=derivation.X.data.shape, target="jax")
+    traced = jax.jit(lambda *arrays: run(code, "g", arrays))
+    G = traced(*(jnp.asarray(values[v.name]) for v in arguments))
+    np.testing.assert_allclose(G, derivation(values), rtol=1e-12, atol=1e-14)

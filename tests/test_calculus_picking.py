@@ -44,6 +44,9 @@ def test_what_is_picked_at_once():
     assert words.identity(4)[:, 2] is unit(4, 2)
     assert words.identity(4)[2, 2] is words.as_expr(1)
     assert words.identity(4)[2, 1] is words.as_expr(0)
+    assert unit(4, 2)[1:3] is unit(2, 1)
+    assert unit(4, 2)[:2] is words.zeros((2, 1))
+    assert unit(4, 2)[1:3].T @ words.ones(2) is words.as_expr(1)
     assert words.ones(5, 4)[2] is words.ones(4)
     assert words.total(unit(4, 2)) is words.as_expr(1)
     assert x.T @ unit(4, 1) is x[1]
@@ -174,6 +177,12 @@ def test_what_was_recognised_is_a_line_of_its_own():
 def test_what_only_looks_like_a_pattern_is_none(text_of_it):
     f = parse(f"sum({text_of_it})", w)
     assert not {"softplus", "logistic", "logcosh"} & {n.data for n in nodes_of(derive(f, w).f)}
+
+
+def test_what_was_written_still_says_where_it_holds():
+    assert derive(parse("log(det(S))", S), S).conditions == ["det(S) > 0", "S invertible"]
+    assert derive(parse("sum(exp(log(z)) * z)", z), z).conditions == ["z > 0"]
+    assert derive(parse("-log(softmax(z))[2]", z), z).conditions == []
 
 
 def test_a_name_that_is_used_elsewhere_is_not_seen_through():

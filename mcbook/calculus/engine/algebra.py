@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from mcbook.calculus.engine.distributions import sums_to_one
 from mcbook.calculus.engine.leaves import as_expr, identity, is_zero, number, ones, zeros
 from mcbook.calculus.engine.nodes import Expr, Number, Shape, array_shape, size
 
@@ -232,40 +233,13 @@ def matmul(*factors: Expr) -> Expr:
                 scalars.append(number(part.shape[0]))
                 merged = ones(chain.pop().shape[0], part.shape[1])
                 chain += [] if merged.is_scalar else [merged]
-            elif part.op != "identity" and not _sums_to_one(chain, part):
+            elif part.op != "identity" and not sums_to_one(chain, part):
                 _append(chain, part)
     scalars += _scalar_parts(chain)
     if not chain:
         return times(*scalars, identity(shape[0]))
     core = chain[0] if len(chain) == 1 else Expr("matmul", tuple(chain), shape)
     return times(*scalars, _dot(core))
-
-
-def _sums_to_one(chain: list[Expr], part: Expr) -> bool:
-    """Take P1 = 1 for the rows of a softmax, and 1ᵀp = 1 for a vector; so too for a unit vector."""
-    if not chain:
-        return False
-    left, right = chain[-1], part
-    if (
-        right.op == "ones"
-        and right.is_column
-        and (_is_distribution(left) or _is_distribution(left, turned=True))
-    ):
-        chain[-1] = ones(left.shape[0])
-    elif left.op == "ones" and left.shape[0] == 1 and right.is_column and _is_distribution(right):
-        chain[-1] = number(1)
-    else:
-        return False
-    if chain[-1].is_scalar:
-        chain.pop()
-    return True
-
-
-def _is_distribution(A: Expr, turned: bool = False) -> bool:
-    if turned:  # a row pᵀ of a vector p
-        return A.shape[0] == 1 and A.op == "transpose" and _is_distribution(A.args[0])
-    A = A.args[0] if A.op == "let" else A
-    return A.op == "softmax" or (A.is_column and A.op == "pick" and A.args[0].op == "identity")
 
 
 def _dot(A: Expr) -> Expr:

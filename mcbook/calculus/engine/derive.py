@@ -51,7 +51,7 @@ def derive(f: Any, X: Any) -> Derivation:
     work = _Work(named, X, given)
     if found.titles:
         start = Line((), (Term(number(1), f),), ())
-        work.lines = [start, work.lines[0]._replace(rules=found.titles)]
+        work.lines = [start, work.lines[0]._replace(rules=found.titles, conditions=found.conditions)]
     while work.unfinished():
         work.open_next()
     G = work.collect()

@@ -48,9 +48,8 @@ def statement(result: Derivation | Jacobian, layout: str = "gradient", letter: s
     Raises ValueError for a layout that is none of them.
     """
     _require_layout(layout)
-    state = _of_gradient if isinstance(result, Derivation) else _of_jacobian
-    left, right, value = state(result, layout, letter, Latex)
-    return Statement(layout, left, right, value, " = ".join(state(result, layout, letter, Text)[:2]))
+    left, right, value = _sides(result, layout, letter, Latex)
+    return Statement(layout, left, right, value, " = ".join(_sides(result, layout, letter, Text)[:2]))
 
 
 def _require_layout(layout: str) -> None:
@@ -59,6 +58,12 @@ def _require_layout(layout: str) -> None:
 
 
 Sides = tuple[str, str, Expr]  # left and right as written, and what the right is
+
+
+def _sides(result: Derivation | Jacobian, layout: str, letter: str, alphabet: Writer) -> Sides:
+    if isinstance(result, Derivation):
+        return _of_gradient(result, layout, letter, alphabet)
+    return _of_jacobian(result, layout, letter, alphabet)
 
 
 def _of_gradient(derivation: Derivation, layout: str, letter: str, alphabet: Writer) -> Sides:

@@ -6,7 +6,7 @@ r"""Reading expressions as they are written in NumPy.
     unary       = ("+" | "-") unary | power
     power       = postfix [ "**" unary ]
     postfix     = atom { "." name [ arguments ] | "[" key [ "," key ] "]" }
-    key         = index | [ index ] ":" [ index ] | "None"
+    key         = index | [ index ] ":" [ index ] | "None"     (of neighbours: a step other than 1 is refused)
     index       = [ "-" ] whole number
     atom        = number | name | call | "(" sum ")"
     call        = name { "." name } arguments
@@ -17,18 +17,15 @@ before a function.  The text is read, never run: nothing in it can do anything b
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mcbook.calculus.engine import remedies
 from mcbook.calculus.engine.algebra import as_expr, power, times, transpose
 from mcbook.calculus.engine.nodes import Expr, let
 from mcbook.calculus.engine.notation import METHODS, PRODUCTS, WORDS
 from mcbook.calculus.engine.picking import item
+from mcbook.calculus.engine.tokens import ParseError, Token, tokenise
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*)|(?P<end>[;\n])|(?P<sign>\*\*|[-+*/@().,=\[\]:])"
-)
 _MODULES = {
     "np",
     "jnp",
@@ -44,38 +41,6 @@ _MODULES = {
     "functional",
 }
 _SUMS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b}
-
-
-class ParseError(ValueError):
-    """What could not be read, where, and what would have been understood; `column` counts from 1."""
-
-    def __init__(self, message: str, text: str, at: int):
-        start = text.rfind("\n", 0, at) + 1
-        line = text[start:].split("\n")[0]
-        self.message, self.column, self.line = message, at - start + 1, text.count("\n", 0, at) + 1
-        super().__init__(f"{message} (column {self.column})\n  {line}\n  {' ' * (at - start)}^")
-
-
-class Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
-def tokenise(text: str) -> list[Token]:
-    """The tokens of a text, without spaces and comments. Raises ParseError for a character of no use."""
-    tokens: list[Token] = []
-    at, depth = 0, 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise ParseError(remedies.of_character(text[at]), text, at)
-        kind, piece = str(match.lastgroup), match.group()
-        depth += (piece in "([") - (piece in ")]") if kind == "sign" else 0
-        if kind != "space" and not (kind == "end" and piece == "\n" and depth > 0):
-            tokens.append(Token(kind, piece, at))
-        at = match.end()
-    return [*tokens, Token("stop", "", len(text))]
 
 
 def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
@@ -132,7 +97,8 @@ class _Reader:
         except ParseError:
             raise
         except ValueError as problem:
-            fits = remedies.fitting(*args, token.text) if token.text in ("@", "*", "+", "-") else ""
+            between = token.text in ("@", "*", "+", "-")
+            fits = remedies.fitting(args[0], args[1], token.text) if between else ""
             raise self.error(f"{problem}{fits}", token) from problem
         except TypeError as problem:
             told = remedies.signature(token.text, build, len(args), options)

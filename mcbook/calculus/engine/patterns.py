@@ -22,9 +22,11 @@ class Recognised(NamedTuple):
 
     expr: Expr
     titles: tuple[str, ...]
+    conditions: tuple[str, ...]  # where what was written is defined, if what was made of it is elsewhere too
     names: dict[Expr, Expr]
 
 
+NARROWER = {"log det = log|det|": "{!r} > 0", "exp log z = z": "{0.args[0]!r} > 0"}
 Found = tuple[str, Expr] | None  # the title of a pattern, and what it makes of an expression
 TITLES = {  # in words, and in LaTeX
     "log-sum-exp by name": r"\log\sum\exp\text{ by name}",
@@ -52,6 +54,7 @@ def recognise(expr: Expr) -> Recognised:
     reader = _Reader(expr)
     done: dict[Expr, Expr] = {}
     titles: dict[str, None] = {}
+    conditions: dict[str, None] = {}
     for node in walk(expr):
         args = tuple(done[a] for a in node.args)
         fresh = node if args == node.args else rebuild(node, args)
@@ -59,7 +62,9 @@ def recognise(expr: Expr) -> Recognised:
         if found := next((new for known in _PATTERNS if (new := known(reader, fresh))), None):
             titles[found[0]] = None
             done[node] = found[1]
-    return Recognised(done[expr], tuple(titles), reader.given)
+            if found[0] in NARROWER:
+                conditions[NARROWER[found[0]].format(fresh.args[0])] = None
+    return Recognised(done[expr], tuple(titles), tuple(conditions), reader.given)
 
 
 class _Reader:

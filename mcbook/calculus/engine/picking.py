@@ -96,6 +96,12 @@ def pick(A: Expr, rows: Run, columns: Run) -> Expr:
             return number(int(rows == columns))
         case "identity" if shape[0] == 1:
             return transpose(pick(A, columns, rows))
+        case "identity" if shape[1] == 1 and rows != (
+            0,
+            A.shape[0],
+        ):  # a shorter unit vector, or nothing of it
+            k = columns[0] - rows[0]
+            return unit(shape[0], k) if 0 <= k < shape[0] else zeros(shape)
     return Expr("pick", (A,), shape, (rows, columns))
 
 
