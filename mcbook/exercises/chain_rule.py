@@ -191,15 +191,15 @@ QUESTIONS: dict[str, Question] = {
 BOXES: dict[str, dict[str, Any]] = {
     "chain_rule-brackets": {
         "prompt": "How many times as many multiplications?",
-        "answer": 500.5,
+        "answer": 50.0,
         "rtol": 0.003,
         "mistakes": {
-            "that counts (A B) alone, and (A B) v has still to be multiplied out": 500.0,
-            "that counts one product with v; A (B v) has two": 1001.0,
-            "a square matrix times a vector takes n² multiplications, and a product of two n³": 1000.0,
-            "it is the other way round": 0.001998,
+            "that counts (A B) alone, and (A B) v has still to be multiplied out": 49.5,
+            "that counts one product with v; A (B v) has two": 100.0,
+            "a square matrix times a vector takes n² multiplications, and a product of two n³": 99.0,
+            "it is the other way round": 0.02,
         },
-        "hint": "n³ + n² against 2 n², with n = 1000.",
+        "hint": "n³ + n² against 2 n², with n = 99.",
     },
     "chain_rule-fork": {
         "prompt": "The cotangent of x:",
