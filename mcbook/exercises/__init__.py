@@ -13,6 +13,7 @@ Each chapter has a module of its name with `QUESTIONS` (for `check`), `BOXES` (f
 from typing import Any, NamedTuple
 
 from mcbook.exercises import (
+    chain_rule,
     correction,
     differentials,
     diffusion,
@@ -42,7 +43,18 @@ class Asked(NamedTuple):
 
 _asked: dict[str, Asked] = {}  # by the name of the exercise, as long as the kernel lives
 CHAPTERS = (
-    *(differentials, unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion),
+    *(
+        differentials,
+        chain_rule,
+        unmixing,
+        splice,
+        kernels,
+        sensitivity,
+        ridge,
+        symmetry,
+        correction,
+        diffusion,
+    ),
     *(schedules, thread),
 )
 

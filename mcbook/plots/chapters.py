@@ -38,6 +38,11 @@ CHAPTERS = (
         "A square on a grid; beside it the grid bent, the square bent with it, and dashed its linear part.",
     ),
     Chapter(
+        *("chain_rule", ACTS[0], "grammar/chain_rule", "One rule, two directions"),
+        "Whose fault is it? A million weights, one mistake, three looks.",
+        "Four nodes joined by arrows, with a fork; below them dashed arrows that run back and meet again.",
+    ),
+    Chapter(
         *("unmixing", ACTS[1], "learning/unmixing", "Unmixing a cocktail party"),
         "Three people talk at once: who said what?",
         "One ragged signal goes in at the left; three even ones, each of its own colour, come out.",
