@@ -16,6 +16,7 @@ from mcbook.exercises import (
     correction,
     differentials,
     diffusion,
+    downhill,
     kernels,
     ridge,
     schedules,
@@ -42,7 +43,18 @@ class Asked(NamedTuple):
 
 _asked: dict[str, Asked] = {}  # by the name of the exercise, as long as the kernel lives
 CHAPTERS = (
-    *(differentials, unmixing, splice, kernels, sensitivity, ridge, symmetry, correction, diffusion),
+    *(
+        differentials,
+        downhill,
+        unmixing,
+        splice,
+        kernels,
+        sensitivity,
+        ridge,
+        symmetry,
+        correction,
+        diffusion,
+    ),
     *(schedules, thread),
 )
 
