@@ -17,6 +17,7 @@ from mcbook.exercises import (
     correction,
     differentials,
     diffusion,
+    downhill,
     kernels,
     ridge,
     schedules,
@@ -46,6 +47,7 @@ CHAPTERS = (
     *(
         differentials,
         chain_rule,
+        downhill,
         unmixing,
         splice,
         kernels,

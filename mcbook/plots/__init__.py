@@ -12,6 +12,7 @@ line has its own dash, every group its own marker.
 from mcbook.plots.chapters import CHAPTERS, Gallery, gallery
 from mcbook.plots.correction import clouds
 from mcbook.plots.diffusion import sprites, swarms
+from mcbook.plots.downhill import bowls
 from mcbook.plots.drawings import convergence, matrix, scatter_pair, spectrogram, waveforms
 from mcbook.plots.identities import IdentityTable, LayoutTable, identities, layouts
 from mcbook.plots.kernels import fits, landscape, learning_curves, molecules
@@ -37,6 +38,7 @@ __all__ = [
     "IdentityTable",
     "LayoutTable",
     "Strands",
+    "bowls",
     "clouds",
     "convergence",
     "figure",

@@ -43,6 +43,11 @@ CHAPTERS = (
         "Four nodes joined by arrows, with a fork; below them dashed arrows that run back and meet again.",
     ),
     Chapter(
+        *("downhill", ACTS[0], "grammar/downhill", "Going downhill"),
+        "Ten numbers from a patient today: how ill in a year?",
+        "Long nested ellipses, and two ways down to their middle: one zigzags, one swings in a curve.",
+    ),
+    Chapter(
         *("unmixing", ACTS[1], "learning/unmixing", "Unmixing a cocktail party"),
         "Three people talk at once: who said what?",
         "One ragged signal goes in at the left; three even ones, each of its own colour, come out.",

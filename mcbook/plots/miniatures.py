@@ -75,6 +75,24 @@ def chain_rule(ax: Any) -> None:
     ax.plot(*nodes[0], "o", color=BLUE, markersize=6)
 
 
+def downhill(ax: Any) -> None:
+    """A long valley from above, and two ways to its bottom: zigzag, and a heavy ball's curve."""
+    turn = np.linspace(0, 2 * np.pi, 73)
+    for r in (0.28, 0.62, 1.05, 1.6, 2.25):
+        ax.plot(4.9 + 2.1 * r * np.cos(turn), 2.3 + r * np.sin(turn), color=MUTED, linewidth=0.9)
+    h = np.array([1 / 4.41, 1.0])
+    walks = []
+    for eta, beta in ((1.85, 0.0), (0.35, 0.72)):
+        w, v, points = np.array([-4.3, 2.0]), np.zeros(2), []
+        for _ in range(40):
+            points.append(w)
+            v = beta * v - eta * h * w
+            w = w + v
+        walks.append(np.array(points) + [4.9, 2.3])
+    ax.plot(*walks[0].T, color=BLUE, linewidth=1.7, marker="o", markersize=3)
+    ax.plot(*walks[1].T, color=VERMILLION, linewidth=2, linestyle=(0, (4, 2)))
+
+
 def unmixing(ax: Any) -> None:
     """One braided signal comes in, three voices go out."""
     x = np.linspace(0, 1, 160)
@@ -192,18 +210,7 @@ def schedules(ax: Any) -> None:
 DRAWINGS: dict[str, Callable[[Any], None]] = {
     draw.__name__: draw
     for draw in (
-        *(
-            differentials,
-            chain_rule,
-            unmixing,
-            splice,
-            kernels,
-            sensitivity,
-            ridge,
-            symmetry,
-            correction,
-            diffusion,
-        ),
-        *(schedules,),
+        *(differentials, chain_rule, downhill, unmixing, splice, kernels, sensitivity, ridge, symmetry),
+        *(correction, diffusion, schedules),
     )
 }

@@ -13,6 +13,7 @@ from mcbook.widgets.chapters import ChapterMap
 from mcbook.widgets.choice import MultipleChoice
 from mcbook.widgets.corrected import CheapTheory, Corrected, SurfaceSweep
 from mcbook.widgets.derivation import DeriveIt
+from mcbook.widgets.descend import Descend
 from mcbook.widgets.digits import DrawMe
 from mcbook.widgets.linearise import Linearise
 from mcbook.widgets.memory import GradientMemory
@@ -33,6 +34,7 @@ __all__ = [
     "CheapTheory",
     "Corrected",
     "DeriveIt",
+    "Descend",
     "DrawMe",
     "GradientMemory",
     "GradientWalk",
