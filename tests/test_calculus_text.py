@@ -19,7 +19,9 @@ SIGNS = {
 GREEK = ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi", "pi", "rho", "sigma")
 LETTERS = dict(zip(GREEK, "αβγδηθκμνξπρσ", strict=True))
 LETTERS |= {"tau": "τ", "psi": "ψ", "omega": "ω", "Sigma": "Σ"}
-SCALARS = re.compile(r"\((?:[^() ]|\([^()]*\))+ [^()+−]*\) \S")  # (2 λ) K: numbers in front of a matrix
+SCALARS = re.compile(
+    r"\((?:[^() ]|\([^()]*\))+(?: (?:[^() +−]|\([^()]*\))+)+\) \S"
+)  # (2 λ) K: numbers in front of a matrix
 SMALL = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟᵀ₀₁₂₃₄₅₆₇₈₉", "0123456789-/T0123456789")
 
 
