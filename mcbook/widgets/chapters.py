@@ -55,7 +55,7 @@ THREAD = (
 ASIDE = {
     "differentials": "One step before the thread: what a single small change does.",
     "chain_rule": "Where the thread is spun: a cotangent, sent back through one step after another.",
-    "downhill": "What all the gradients are for. Follow a whole descent back, and it is on the thread as well.",
+    "downhill": "What all the gradients are for. A whole descent, followed back, is on the thread as well.",
 }  # what the map says of a chapter off the thread, other than that its gradient is one step long
 
 TIES = (
