@@ -106,30 +106,33 @@ def gain(
     labels = named.check_labels(labels, len(data), learned.classes_of(model))
     draws = _checks.whole(draws, "draws", least=2)
     low, high = _checks.ascending(sigma_min, sigma_max, ("sigma_min", "sigma_max"))
-    frozen = model._replace(params=None)  # what networks of all sizes share is compiled once
-    drawn = zip(*map(np.asarray, _noisy(frozen, data, jax.random.split(key, draws), low, high)), strict=True)
-    less = [_less(frozen, *each, labels, learned._denoise(model, *each[1:], labels)) for each in drawn]
-    bits = np.asarray(less, float) * np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
-    by_level, total = bits.mean(axis=1), bits.mean(axis=0)
+    by_level, total = _gains(model, data, labels, jax.random.split(key, draws), low, high)
     centre = low * (high / low) ** ((np.arange(draws) + 0.5) / draws)
     error = total.std(ddof=1) / np.sqrt(len(total))
     return Gain(float(total.mean()), float(error), centre, by_level)
 
 
+def _gains(model, data, labels, keys, low, high):
+    """The gain in bits per dimension by noise level (draws,) and by sample (n,).
+
+    Only the denoiser depends on the network's size: all the rest is compiled once for all networks.
+    """
+    frozen, less = model._replace(params=None), []
+    for i, key in enumerate(keys):
+        x0, x, sigma = _noisy(frozen, data, key, i, len(keys), low, high)
+        less.append(_less(frozen, x0, x, sigma, labels, learned._denoise(model, x, sigma, labels)))
+    bits = np.asarray(less, float) * np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
+    return bits.mean(axis=1), bits.mean(axis=0)
+
+
 @partial(jax.jit, static_argnames=("low", "high"))
-def _noisy(frozen, data, keys, low, high):
-    """x0 and x (draws, n, ...), sigma (draws, n): in each draw all levels of one part of the range."""
-    n, draws = len(data), len(keys)
-
-    def at(inputs):
-        key, i = inputs
-        level, cell, noise = jax.random.split(key, 3)
-        u = (i + jax.random.uniform(level, (n,), jnp.float32)) / draws
-        sigma = (low * (high / low) ** u).astype(jnp.float32)
-        x0 = dequantised(cell, data, frozen)
-        return x0, x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32), sigma
-
-    return jax.lax.map(at, (keys, jnp.arange(draws)))
+def _noisy(frozen, data, key, i, draws, low, high):
+    """x0 and x (n, ...), sigma (n,): draw i takes its levels from the i-th part of the range."""
+    level, cell, noise = jax.random.split(key, 3)
+    u = (i + jax.random.uniform(level, (len(data),), jnp.float32)) / draws
+    sigma = (low * (high / low) ** u).astype(jnp.float32)
+    x0 = dequantised(cell, data, frozen)
+    return x0, x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32), sigma
 
 
 @jax.jit
