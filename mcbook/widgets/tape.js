@@ -132,7 +132,7 @@ function render({ model, el }) {
     picture.setAttribute("aria-label", `The graph of ${graph().words}. ${here} ${[...reached].join(", ")} known; cotangents of ${Object.keys(bars).join(", ") || "none"} have arrived.`);
     Object.assign(root.dataset, { graph: graph().name, step, values: JSON.stringify(now.values), bars: JSON.stringify(bars), f, change, told, slope, current: current ? current.words : "" });
     clearTimeout(timer);
-    timer = setTimeout(() => { summary.textContent = delta ? `${here} ${at.words} nudged by ${signed(delta, 2)}: its cotangent ${signed(slope, 3)} foretold ${signed(told, 3)}, and f changed by ${signed(change, 3)}.` : here; }, 350);
+    timer = setTimeout(() => { summary.textContent = delta ? `${here} ${at.words} nudged by ${signed(delta, 2)}: its cotangent before that, ${signed(slope, 3)}, foretold ${signed(told, 3)}, and f changed by ${signed(change, 3)}.` : here; }, 350);
   };
   const go = (step) => { model.set("step", Math.max(0, Math.min(count(graph()), step))); model.save_changes(); };
   slider.addEventListener("input", () => go(Number(slider.value)));
