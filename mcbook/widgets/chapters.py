@@ -54,14 +54,22 @@ THREAD = (
 
 ASIDE = {
     "differentials": "One step before the thread: what a single small change does.",
+    "chain_rule": "Where the thread is spun: steps in a row, pushed from one end and pulled from the other.",
 }  # what the map says of a chapter off the thread, other than that its gradient is one step long
 
 TIES = (
+    Tie(
+        "differentials", "chain_rule", "the product rule again and again, in an order that is worth a million"
+    ),
     Tie("differentials", "kernels", "the differential of an inverse: the gradient of a leave-one-out error"),
     Tie(
         "differentials", "unmixing", "d log|det W| = ⟨W⁻ᵀ, dW⟩: the volume of the colours, and of the voices"
     ),
     Tie("differentials", "ridge", "d A⁻¹ = −A⁻¹ dA A⁻¹: read from its other end, it is the adjoint field"),
+    Tie("chain_rule", "splice", "reverse mode, written out for a memory that reads letter by letter"),
+    Tie(
+        "chain_rule", "ridge", "F(T, p) = 0 and one transposed solve: the adjoint, of a climate and of a rail"
+    ),
     Tie(
         "unmixing", "diffusion", "log|det|: how much a map stretches space; along a flow its rate is a trace"
     ),
