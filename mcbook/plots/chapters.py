@@ -40,7 +40,7 @@ CHAPTERS = (
     Chapter(
         *("chain_rule", ACTS[0], "grammar/chain_rule", "One rule, two directions"),
         "Whose fault is it? A million weights, one mistake, three looks.",
-        "Four nodes joined by arrows, with a fork; below them dashed arrows that run back and meet again.",
+        "Five nodes joined by arrows, with a fork; beside each arrow another that runs back.",
     ),
     Chapter(
         *("downhill", ACTS[0], "grammar/downhill", "Going downhill"),

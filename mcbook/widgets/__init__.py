@@ -23,6 +23,7 @@ from mcbook.widgets.protein import MutateProtein, Scan, scan_mutants
 from mcbook.widgets.relatives import Relatives, bonds, principal
 from mcbook.widgets.ridge import RidgeByHand
 from mcbook.widgets.steps import StepsAndMisses
+from mcbook.widgets.tape import Tape
 from mcbook.widgets.turn import TurnMolecule
 from mcbook.widgets.unmix import Sweep, UnmixByHand, rotation, sweep
 from mcbook.widgets.walk import GradientWalk
@@ -50,6 +51,7 @@ __all__ = [
     "StepsAndMisses",
     "SurfaceSweep",
     "Sweep",
+    "Tape",
     "ThereAndBack",
     "TurnMolecule",
     "UnmixByHand",
