@@ -19,6 +19,9 @@ from mcbook.calculus.marking.search import COMMON, LIMIT, TOLERANCE, Explanation
 from mcbook.calculus.marking.slips import Slip
 
 
+BESIDE = {"sign", "hadamard"}  # the edits that are believed beside a slip
+
+
 class Repaired(NamedTuple):
     """An answer after one edit, as an expression, and its value at the first draw."""
 
@@ -84,9 +87,6 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
             found = Explanation((r.slip, search.slips[j]))
             if found.cost <= LIMIT and _believed(found) and _same(r.E, search, search.slips[j]):
                 yield found
-
-
-BESIDE = {"sign", "hadamard"}
 
 
 def _believed(found: Explanation) -> bool:
