@@ -18,7 +18,6 @@ from mcbook.calculus.marking.scaling import counts
 from mcbook.calculus.marking.search import COMMON, LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
 
-
 BESIDE = {"sign", "hadamard"}  # the edits that are believed beside a slip
 
 
