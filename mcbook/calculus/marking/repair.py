@@ -15,8 +15,10 @@ from mcbook.calculus.marking.edits import Edit, edits, rewritings
 from mcbook.calculus.marking.given import read_text
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.scaling import counts
-from mcbook.calculus.marking.search import LIMIT, TOLERANCE, Explanation, Search, near
+from mcbook.calculus.marking.search import COMMON, LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
+
+BESIDE = {"sign", "hadamard"}  # the edits that are believed beside a slip
 
 
 class Repaired(NamedTuple):
@@ -74,19 +76,23 @@ def alone(search: Search, answers: Sequence[Repaired], truths: Sequence[Reals]) 
 
 
 def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explanation]:
-    """The edits that make of the answer what one slip makes of the gradient."""
+    """The edits that make of the answer what one slip makes of the gradient: those of a sign, and * for @."""
     if not search.values:
         return
     values = np.stack(search.values)
-    for r in (r for r in answers if r.edit.label == "sign" and r.edit.cost <= 1.05):  # others fit too much
+    for r in (r for r in answers if r.edit.label in BESIDE and r.edit.cost <= 1.05):
         gaps = ((values - r.value) ** 2).sum(1)
         for j in np.flatnonzero(gaps <= (TOLERANCE * norm(r.value)) ** 2):
             found = Explanation((r.slip, search.slips[j]))
-            vanishes = any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float))
-            if vanishes or search.slips[j].label == "sign":
-                continue  # with a changed sign, A − Aᵀ, something may vanish that was never forgotten
-            if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
+            if found.cost <= LIMIT and _believed(found) and _same(r.E, search, search.slips[j]):
                 yield found
+
+
+def _believed(found: Explanation) -> bool:
+    """Not where a changed sign makes something vanish, A − Aᵀ, that was never forgotten."""
+    edit, slip = found.slips
+    vanishes = any(new == 0.0 for _, new in slip.changes if isinstance(new, float))
+    return not vanishes and slip.label != edit.label and bool(found.labels & COMMON)
 
 
 def miswritten(search: Search, answers: Sequence[Reals]) -> Iterator[Explanation]:

@@ -116,8 +116,8 @@ def _hypotheses(
     if labels := _unprojected(search, answers, truths):
         words = f"{text(graph.X)} is {graph.X.data.structure}, and so is its gradient"
         turned = ", and that transposed" if len(labels) > 1 else ""
-        found = _plain("symmetric", f"the gradient of a free matrix{turned}: {words}")
-        yield found._replace(classes=labels)
+        free = _plain("symmetric", f"the gradient of a free matrix{turned}: {words}")
+        yield free._replace(classes=labels)
     found = search.explain(answers, 1, 3)
     if found:
         yield _explained(search, found, answers, truths)
