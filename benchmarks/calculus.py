@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.common import machine, record, spread, versions
 from mcbook.calculus.catalogue import CATALOGUE
-from mcbook.calculus.engine import derive, function_code
+from mcbook.calculus.engine import derive, function_code, hessian
 
 
 def bench_derive(repeats: int = 7) -> dict[str, Any]:
@@ -40,7 +40,25 @@ def bench_derive(repeats: int = 7) -> dict[str, Any]:
         "most_lines_textbook": max(len(d.lines) for d in textbook),
         "most_nodes_textbook": max(d.size for d in textbook),
         "most_lines": max(len(d.lines) for d in derivations),
+        "hessians": _hessians(),
     }
+
+
+def _hessians() -> dict[str, int]:
+    """Of how many functions of the catalogue the Hessian is stated as a matrix, and why not of the others."""
+    found = {"kronecker": 0, "constant_gradient": 0, "refused": 0}
+    for row in CATALOGUE:
+        X = row.declared[row.wrt]
+        if X not in derive(row.f, X).gradient.free:
+            found["constant_gradient"] += 1
+            continue
+        try:
+            _ = hessian(row.f, X).matrix
+        except ValueError:
+            found["refused"] += 1
+        else:
+            found["kronecker"] += 1
+    return found
 
 
 def bench_random(count: int = 1000) -> dict[str, Any]:

@@ -7,7 +7,7 @@ water102    the published set, 50 learnt and 52 tested, beside scikit-learn's Ga
             of the evidence for everybody, the same ranges, the same draws, paired
 curves      our water, both bases: errors of energies and of forces against CCSD(T)'s, energies learnt alone
 gradients   the same when gradients are learnt, too (cc-pVDZ, where the pool has them)
-ammonia     as curves, cc-pVDZ
+ammonia     as curves and gradients, cc-pVDZ
 smoothness  the norm of the difference and of the whole in one and the same space
 doubt       the stated standard deviation beside the errors made, inside and outside
 
@@ -255,6 +255,7 @@ def ammonia(draws: int) -> dict:
     return {
         "uncorrected": uncorrected(set_, "dz"),
         "learnt": curve(set_, "dz", SIZES[:-1], min(draws, 5)),
+        "with gradients": curve(set_, "dz", (5, 10, 20, 40), min(draws, 5), gradients=True),
     }
 
 

@@ -1,13 +1,16 @@
 """The checker that answers back, judged on answers that somebody else wrote, and on nonsense.
 
 python -m benchmarks.diagnose                    all of it, into results/diagnose.json
-python -m benchmarks.diagnose --only answers     one of answers, random, variants, time
+python -m benchmarks.diagnose --only answers     one of answers, fresh, random, variants, time
 
-answers   the wrong answers of tests/answers, both halves: recall, precision, which class was called what.
-          `dev` was read while the slips were written, `held_out` was not: measured when they were done
+answers   the wrong answers of the two development sets: recall, precision, which class was called what.
+          `dev` was read while the slips were written, `held_out` after its tables had been looked at four
+          times; both steered the work
+fresh     the same of `fresh`, written by somebody else and read by nobody who wrote the checker: run once,
+          when the work is done.  Where the folder is not there nothing is recorded
 random    a thousand wrong gradients that no mistake explains: random expressions of the right shape, and
           right gradients with noise added, multiplied in, or turned.  Any explanation is a false one
-variants  right answers in other forms: how many are rejected
+variants  right answers in other forms, of every set: how many are rejected
 time      seconds to diagnose each wrong answer, derivation and slips included (cold), or known (warm)
 
 A double counts under "double". How an answer is judged is fixed in tests/answerset.py. NumPy only.
@@ -29,7 +32,7 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.marking.strong import prepared
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from answerset import HALVES, Problem, Wrong, judge, load  # type: ignore[import-not-found]
+from answerset import HALVES, SETS, Problem, Wrong, judge, load  # type: ignore[import-not-found]
 from randomexpressions import Generator  # type: ignore[import-not-found]
 
 DRAWS = 3
@@ -50,12 +53,12 @@ def named(classes: tuple[str, ...]) -> str:
     return "double" if len(classes) > 1 else classes[0] if classes else "not explained"
 
 
-def bench_half(half: str) -> dict[str, Any]:
+def bench_set(name: str) -> dict[str, Any]:
     """The edges of the judgement, and for each class of answers how often it was called what."""
     explained: Counter[str] = Counter()  # edges of what was given a name
     found: dict[str, Counter[str]] = {}
     called: dict[str, Counter[str]] = {}
-    for problem in load(half):
+    for problem in load(name):
         for wrong in problem.wrong:
             classes = verdict(problem, handed_in(problem, wrong)).classes
             edge = judge(wrong, classes)
@@ -76,7 +79,11 @@ def bench_half(half: str) -> dict[str, Any]:
 
 
 def bench_answers() -> dict[str, Any]:
-    return {half.replace("-", "_"): bench_half(half) for half in HALVES}
+    return {half.replace("-", "_"): bench_set(half) for half in HALVES}
+
+
+def bench_fresh() -> dict[str, Any]:
+    return bench_set("fresh") if load("fresh") else {}
 
 
 def bench_random(count: int = 1000) -> dict[str, Any]:
@@ -129,8 +136,8 @@ def _noise(problem: Problem, rng: np.random.Generator) -> str:
 
 
 def bench_variants() -> dict[str, Any]:
-    """Right answers that were rejected, of both halves."""
-    answers = [(problem, text) for problem in load() for text in problem.right]
+    """Right answers that were rejected, of all sets."""
+    answers = [(problem, text) for problem in load(*SETS) for text in problem.right]
     rejected = sum(verdict(problem, text).verdict != "correct" for problem, text in answers)
     return {"right_answers": len(answers), "rejected": rejected}
 
@@ -150,7 +157,13 @@ def bench_time() -> dict[str, Any]:
     return {"cold_seconds": spread(cold), "warm_seconds": spread(warm)}
 
 
-SECTIONS = {"answers": bench_answers, "random": bench_random, "variants": bench_variants, "time": bench_time}
+SECTIONS = {
+    "answers": bench_answers,
+    "fresh": bench_fresh,
+    "random": bench_random,
+    "variants": bench_variants,
+    "time": bench_time,
+}
 
 
 def main() -> None:
@@ -160,7 +173,8 @@ def main() -> None:
     parser.add_argument("--only", choices=SECTIONS)
     chosen = parser.parse_args().only
     for section in [chosen] if chosen else SECTIONS:
-        record("diagnose", section, SECTIONS[section]())
+        if result := SECTIONS[section]():
+            record("diagnose", section, result)
     record("diagnose", "setup", {"machine": machine(), "versions": versions("numpy")})
 
 

@@ -319,7 +319,7 @@ def scores(steps: int = 3000) -> dict[str, Any]:
 
 def ablation(steps: int = 300) -> dict[str, Any]:
     """Validation bits of the bound after equally many steps, with and without the closed forms."""
-    conv: dict[str, Any] = trained.PAGE_SIZES
+    conv: dict[str, Any] = trained.SIZES | {"width": 32}
     mlp: dict[str, Any] = {"kind": "mlp", "width": 256, "depth": 2}
     sides = {
         "convolutional": conv,

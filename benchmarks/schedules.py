@@ -180,18 +180,27 @@ def memory(largest: int) -> dict[str, Any]:
             ratio = [a / b for a, b in zip(seconds[name], seconds["automatic"], strict=True)]
             found[str(T)][name]["time_beside_automatic"] = spread(ratio)
             found[str(T)][name]["memory_saved"] = temp["automatic"] / temp[name]
+        if "automatic" not in sides:
+            found[str(T)] |= asked_only(T, temp)
         print(T, json.dumps(found[str(T)]), flush=True)
     return found
 
 
-def in_child(name: str, T: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.schedules", "--child", name, "--steps", str(T)]
+def asked_only(T: int, temp: dict[str, int]) -> dict[str, Any]:
+    """What automatic mode would ask for where it is too large to be run: the compiler says so beforehand."""
+    asked = in_child("automatic", T, "--account")["temp_bytes"]
+    saved = {name: asked / taken for name, taken in temp.items()}
+    return {"automatic, not run": {"temp_bytes": asked, "temp_mb": asked / 1e6, "memory_saved_by": saved}}
+
+
+def in_child(name: str, T: int, *flags: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.schedules", "--child", name, "--steps", str(T), *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def child(name: str, T: int) -> dict[str, Any]:
-    """One side, compiled; the best of a few calls after the first."""
+def child(name: str, T: int, *, run_it: bool = True) -> dict[str, Any]:
+    """One side, compiled; the best of a few calls after the first, or the compiler's account alone."""
     from mcbook.schedules import _checks
     from mcbook.schedules.ensembles import evaluate_core
     from mcbook.schedules.hypergradient import automatic
@@ -208,14 +217,17 @@ def child(name: str, T: int) -> dict[str, Any]:
         compiled = automatic.lower(*parts).compile()
     else:
         compiled = reverse.lower(*parts, plan=plan_of(T, levels), last=T).compile()
+    account: Any = compiled.memory_analysis()
+    temp_bytes = int(account.temp_size_in_bytes)
+    if not run_it:
+        return {"temp_bytes": temp_bytes}
     jax.block_until_ready(compiled(*parts[1:]))
     seconds = []
     for _ in range(5 if T <= 1000 else 2 if T <= 10_000 else 1):
         start = time.perf_counter()
         jax.block_until_ready(compiled(*parts[1:]))
         seconds.append(time.perf_counter() - start)
-    account: Any = compiled.memory_analysis()
-    return {"seconds": min(seconds), "temp_bytes": int(account.temp_size_in_bytes)}
+    return {"seconds": min(seconds), "temp_bytes": temp_bytes}
 
 
 # learned
@@ -401,9 +413,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="the largest T of memory")
     parser.add_argument("--which", choices=list(LEARNED), help="of learned")
     parser.add_argument("--child", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--account", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(child(given.child, given.steps)))
+        print(json.dumps(child(given.child, given.steps, run_it=not given.account)))
         return
     for section in [given.only] if given.only else ["memory", "learned", "transfer", "modes", "horizon"]:
         if section == "learned":

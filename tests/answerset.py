@@ -1,7 +1,7 @@
 """The set of wrong and right answers that the diagnosis of gradients is judged on: `tests/answers`, loaded.
 
-Its README says who wrote it, when, how, and how it is to be used.  `load("dev")` and `load("held-out")` read
-one half without opening the other.
+Its README says who wrote it, when, how, and how it is to be used.  `load("fresh")` reads one folder without
+opening the others; `load()` the two halves of the first set.  A folder that is not there has no problems.
 """
 
 import tomllib
@@ -19,7 +19,8 @@ from mcbook.calculus.engine.parser import parse
 from mcbook.calculus.entries import Entry
 
 FOLDER = Path(__file__).parent / "answers"
-HALVES = ("dev", "held-out")
+HALVES = ("dev", "held-out")  # of the first set, both development sets by now
+SETS = (*HALVES, "fresh")  # by folder; `fresh` is the one that is held out
 MISTAKES = {  # the fifteen, in the order of how often they are met
     "layout": "transposed, or in another layout, as a whole or in one factor",
     "factor": "a number too much or too little: a 2, a ½, a power's exponent",
@@ -130,7 +131,7 @@ def half_of(name: str) -> str:
 
 @cache
 def load(*halves: str) -> tuple[Problem, ...]:
-    """The problems of these halves, or of both."""
+    """The problems of these folders, or of both halves of the first set."""
     files = [path for half in halves or HALVES for path in sorted((FOLDER / half).glob("*.toml"))]
     return tuple(_problem(row, path) for path in files for row in _rows(path))
 

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+\.?\d*|[A-Za-z]|[-+^_{}()|/,=\[\]]|\s+")
+TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+\.?\d*|[A-Za-z]|[-+^_{}()|/,=:\[\]]|\s+")
 IGNORED = {r"\,", r"\ ", r"\left", r"\right", r"\textstyle", r"\displaystyle", r"\;", r"\bigl", r"\bigr"}
 GREEK = {
     **{rf"\{g}": g for g in ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi")},
@@ -81,6 +81,15 @@ def read(latex, values):
     value = reader.sum()
     assert reader.k == len(reader.tokens), f"left over: {reader.tokens[reader.k :]} of {latex}"
     return value
+
+
+def picked(A, places):
+    """Rows and columns by their numbers from 1, as they stand below a bracket: 2,3 or 2,: or 2:4."""
+    for axis, place in enumerate(places.split(",")):
+        first, _, last = place.partition(":")
+        if place != ":":
+            A = np.take(A, range(int(first) - 1, int(last or first)), axis=axis)
+    return A
 
 
 def multiply(A, B):
@@ -200,8 +209,12 @@ class Reader:
             self.take(r"\rangle")
             return np.array([[(left * right).sum()]])
         if token == r"\mathbf":
-            assert self.script_after("{") == "1"
-            return np.ones((int(self.subscript()), 1))
+            letter, index = self.script_after("{"), self.subscript()
+            return np.ones((int(index), 1)) if letter == "1" else self.values[f"unit {index}"]
+        if token == "[":
+            value = self.sum()
+            self.take("]")
+            return picked(value, self.subscript())
         if token == r"\log" and self.token == "|":
             return np.array([[np.linalg.slogdet(self.determinant())[1]]])
         if token == r"\log" and self.token == r"\cosh":
@@ -235,7 +248,8 @@ class Reader:
         return FUNCTIONS[word](*args)
 
     def script_after(self, bracket):
-        self.take(bracket)
+        if bracket:
+            self.take(bracket)
         pieces = []
         while self.token != "}":
             pieces.append(self.take())
@@ -258,6 +272,8 @@ class Reader:
             if token == "_":
                 self.k -= 1
                 name += "_" + self.subscript()
+            elif token == "{":  # a colon in a group of its own
+                name += self.script_after("")
             else:
                 name += GREEK.get(token, token)
         self.take("}")
@@ -350,8 +366,8 @@ class Entries(Reader):
             n, inside = int(self.script_after("{")), self.term()
             return lambda s: sum(inside({**s, letter: k}) for k in range(n))
         if token == r"\delta" and self.ahead_is_letters():
-            a, b = self.subscript()
-            return lambda s: float(s[a] == s[b])
+            a, b = split_places(self.subscript())
+            return lambda s: float(place(a, s) == place(b, s))
         if token == "[":
             return self.bracket()
         if token == r"\log" and self.token == r"\cosh":
@@ -368,7 +384,8 @@ class Entries(Reader):
         return self.entry()
 
     def ahead_is_letters(self):
-        return self.token == "_" and all(t in LETTERS for t in self.tokens[self.k + 2 : self.k + 4])
+        inside = self.tokens[self.k + 2 : self.tokens.index("}", self.k)] if self.token == "_" else [""]
+        return len(inside) >= 2 and all(t in [*LETTERS, ",", "+"] or t.isdigit() for t in inside)
 
     def peek_word(self):
         end = self.tokens.index("}", self.k)
@@ -387,13 +404,13 @@ class Entries(Reader):
         self.k = end
         return self.picked(matrix, self.subscript())
 
-    def picked(self, matrix, letters):
-        m, n = matrix.shape
-        wanted = [k > 1 for k in (m, n)]
-        assert len(letters) == sum(wanted), (matrix.shape, letters)
-        named = iter(letters)
+    def picked(self, matrix, below):
+        places = split_places(below)
+        wanted = [k > 1 for k in matrix.shape]
+        assert len(places) == sum(wanted), (matrix.shape, below)
+        named = iter(places)
         i, j = (next(named) if w else None for w in wanted)
-        return lambda s: matrix[s[i] if i else 0, s[j] if j else 0]
+        return lambda s: matrix[place(i, s) if i else 0, place(j, s) if j else 0]
 
     def entry(self):
         """A symbol with letters below it, or a scalar formula of matrices, such as a determinant."""
@@ -402,7 +419,7 @@ class Entries(Reader):
         if token.isalpha() or token in GREEK or token in (r"\mathrm", r"\bar"):
             name = self.named(token)
             below = self.subscript()
-            if name in self.values and (below == "" or set(below) <= set(LETTERS)):
+            if name in self.values and set(below) <= set(LETTERS + ",+0123456789"):
                 return self.picked(self.values[name], below)
         self.k = start
         matrix = Reader.factor(as_reader(self))
@@ -411,6 +428,19 @@ class Entries(Reader):
 
 
 LETTERS = "ijklmpqrst"
+
+
+def split_places(below):
+    """The places that stand below a symbol: ij, or i,3 or i+1,j."""
+    return below.split(",") if "," in below or "+" in below or below.isdigit() else list(below)
+
+
+def place(written, steps):
+    """Where a letter stands, a number from 1, or a letter and a number on."""
+    letter, _, on = written.partition("+")
+    return (steps[letter] if letter.isalpha() else int(letter) - 1) + int(on or 0)
+
+
 SCALAR_WORDS = {"logistic", "softplus", "relu", "abs", "step", "sign"}
 
 

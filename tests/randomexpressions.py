@@ -63,6 +63,8 @@ class Generator:
             self.turned,
             self.mapped,
             self.power,
+            self.picked,
+            self.logarithm,
         ]
         if shape[0] == shape[1] > 1:
             makers += [self.inverted, self.part, self.diagonal]
@@ -134,8 +136,33 @@ class Generator:
             lambda: words.softmax(self.matrix((n, 1), depth)),
         )()
 
+    def picked(self, shape, depth):
+        """A block of something larger, or a row as a vector."""
+        if shape[1] == 1 and shape[0] > 1 and self.rng.random() < 0.5:
+            n = self.pick(*SIZES)
+            return self.matrix((n, shape[0]), depth)[int(self.rng.integers(n))]
+        larger = tuple(k if k == 1 and shape[0] > 1 else k + self.less(2) for k in shape)
+        starts = [self.less(n - k) for k, n in zip(shape, larger, strict=True)]
+        keys = tuple(slice(start, start + k) for start, k in zip(starts, shape, strict=True))
+        A = self.matrix(larger, depth)
+        return A if A.is_scalar else A[keys[:1] if A.is_column else keys]
+
     def softmax(self, shape, depth):
-        return words.softmax(self.matrix(shape, depth))
+        P = words.softmax(self.matrix(shape, depth))
+        return words.log(P) if self.rng.random() < 0.3 else P
+
+    def logarithm(self, shape, depth):
+        """Logarithms that undo what they stand before, and what undoes them."""
+        Z = self.tame(self.matrix(shape, depth))
+        return self.pick(
+            lambda: words.log(words.logistic(Z)),
+            lambda: words.log(1 - words.logistic(Z)),
+            lambda: words.log(1 + words.exp(Z)),
+            lambda: words.log((words.exp(Z) + words.exp(-Z)) / 2),
+            lambda: words.log(words.exp(Z)) * words.exp(words.log(Z**2 + 1)),
+            lambda: 1 / (1 + words.exp(-Z)),
+            lambda: words.exp(Z) / (1 + words.exp(Z)),
+        )()
 
     def distances(self, shape, depth):
         d = self.pick(*SIZES)
@@ -153,6 +180,7 @@ class Generator:
         m, n = (int(k) for k in self.rng.permutation(SIZES)[:2])
         A = self.matrix((m, n), depth)
         S = self.well_conditioned(m, depth)
+        z = self.matrix((m, 1), self.less(depth))
         return self.pick(
             lambda: words.total(A),
             lambda: words.trace(self.matrix((m, m), depth)),
@@ -163,6 +191,10 @@ class Generator:
             lambda: words.det(S),
             lambda: words.logsumexp(self.matrix((m, 1), depth)),
             lambda: self.matrix((1, m), depth) @ self.matrix((m, 1), self.less(depth)),
+            lambda: A[int(self.rng.integers(m)), int(self.rng.integers(n))],
+            lambda: words.logsumexp(z) - z[m - 1],
+            lambda: -words.log(words.softmax(z))[0],
+            lambda: words.log(words.det(words.identity(m) + A @ A.T)),
         )()
 
     def expression(self, depth=3):

@@ -149,6 +149,95 @@ def test_where_there_is_no_derivative_there_is_a_refusal(call, message):
         call()
 
 
+def test_eigenvalues_that_almost_coincide():
+    """On this side of the gap the derivative is right, on that side it is refused."""
+    Q = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0]
+    D = SYM(np.arange(9.0).reshape(3, 3))
+    for gap in (1e-3, 1e-5, 1e-7):
+        A = SYM((Q * [1.0, 1.0 + gap, 2.0]) @ Q.T)
+        w, V = oracles.eigh(A)
+        w_dot, V_dot = oracles.jvp_eigh(A, D)
+        wrong = D @ V + A @ V_dot - V_dot * w - V * w_dot  # the differential of A V = V diag(w)
+        assert np.linalg.norm(wrong) <= 1e-12 * np.linalg.norm(V_dot)
+        assert np.linalg.norm(V.T @ V_dot + V_dot.T @ V) <= 1e-12 * np.linalg.norm(V_dot)
+    with pytest.raises(ValueError, match="values 0 and 1 coincide"):
+        oracles.jvp_eigh(SYM((Q * [1.0, 1.0 + 1e-9, 2.0]) @ Q.T), D)
+
+
+def test_singular_values_that_almost_coincide_or_vanish(rng):
+    U, V = (np.linalg.qr(rng.standard_normal((4, 3)))[0] for _ in range(2))
+    D = rng.standard_normal((4, 4))
+    for s in ([2.0, 1.0 + 1e-6, 1.0], [2.0, 1.0, 1e-6]):
+        A = (U * s) @ V.T + np.outer(*(np.linalg.svd(M)[0][:, 3] for M in (U, V))) * 3.0
+        u, t, v = oracles.svd(A)
+        u_dot, t_dot, v_dot = oracles.jvp_svd(A, D)
+        back = (u_dot * t) @ v.T + (u * t_dot) @ v.T + (u * t) @ v_dot.T
+        assert np.linalg.norm(back - D) <= 1e-8 * np.linalg.norm(D)
+    for s, message in (([2.0, 1.0 + 1e-9, 1.0], "coincide"), ([2.0, 1.0, 1e-9], "vanishes")):
+        with pytest.raises(ValueError, match=message):
+            oracles.jvp_svd((U * s) @ np.linalg.qr(V[:3])[0].T, D[:, :3])
+
+
+@pytest.mark.parametrize("least", [1e-2, 1e-4, 1e-6])
+def test_a_matrix_that_is_almost_singular(least, rng):
+    """Still right where the condition holds; and what is right is what the defining equation says."""
+    Q = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    A, D = SYM((Q * [least, 1.0, 2.0, 3.0]) @ Q.T), SYM(rng.standard_normal((4, 4)))
+    L, L_dot = oracles.cholesky(A), oracles.jvp_cholesky(A, D)
+    np.testing.assert_allclose(L_dot @ L.T + L @ L_dot.T, D, atol=1e-13 * np.linalg.norm(L_dot))
+    S, S_dot = oracles.sqrtm(A), oracles.jvp_sqrtm(A, D)
+    np.testing.assert_allclose(S_dot @ S + S @ S_dot, D, atol=1e-13 * np.linalg.norm(S_dot) + 1e-12)
+    b = rng.standard_normal(4)
+    U_dot = oracles.jvp_solve(A, b, D, 0 * b)
+    np.testing.assert_allclose(A @ U_dot, -D @ oracles.solve(A, b), atol=1e-13 * np.linalg.norm(U_dot))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda A: oracles.cholesky(A - 1e-9 * np.eye(3)), "least eigenvalue is -1"),
+        (lambda A: oracles.jvp_sqrtm(A, np.eye(3)), "no derivative"),
+        (lambda A: oracles.solve(A, np.ones(3)), "condition number"),
+        (lambda A: oracles.jvp_implicit(Implicit(A, np.eye(3)), np.ones(3)), "condition number"),
+        (lambda A: oracles.vjp_implicit(Implicit(A, np.eye(3)), np.ones(3)), "condition number"),
+    ],
+)
+def test_what_is_singular_to_working_precision_is_refused(call, message):
+    v = np.array([1.0, 2.0, 2.0]) / 3
+    with pytest.raises(ValueError, match=message):
+        call(np.eye(3) - (1 - 1e-17) * np.outer(v, v))
+
+
+M4 = np.diag([1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: oracles.jvp_cholesky(M4, np.eye(3)), "A_dot"),
+        (lambda: oracles.vjp_cholesky(M4, np.ones(4)), "L_bar"),
+        (lambda: oracles.jvp_eigh(M4, np.ones(4)), "A_dot"),
+        (lambda: oracles.vjp_eigh(M4, np.eye(4), np.eye(4)), "w_bar"),
+        (lambda: oracles.vjp_eigh(M4, np.ones(4), 0.0), "V_bar"),
+        (lambda: oracles.jvp_svd(M4[:, :2], np.eye(4)), "A_dot"),
+        (lambda: oracles.vjp_svd(M4, np.eye(4), np.eye(4), np.eye(4)), "s_bar"),
+        (lambda: oracles.vjp_svd(M4, np.ones(4), np.ones(4), np.eye(4)), "U_bar"),
+        (lambda: oracles.jvp_expm(M4, np.eye(3)), "A_dot"),
+        (lambda: oracles.vjp_expm(M4, np.full((4, 4), np.nan)), "E_bar"),
+        (lambda: oracles.vjp_sqrtm(M4, np.ones(4)), "S_bar"),
+        (lambda: oracles.solve(M4, np.ones(3)), "B"),
+        (lambda: oracles.jvp_solve(M4, np.ones((4, 2)), M4, np.ones((4, 1))), "B_dot"),
+        (lambda: oracles.jvp_solve(M4, np.ones(4), 1.0, np.ones(4)), "A_dot"),
+        (lambda: oracles.vjp_solve(M4, np.ones((4, 2)), np.ones(4)), "U_bar"),
+        (lambda: oracles.jvp_implicit(Implicit(M4, M4[:, :2]), np.ones(4)), "p_dot"),
+        (lambda: oracles.vjp_implicit(Implicit(M4, M4[:, :2]), np.ones((4, 1))), "u_bar"),
+    ],
+)
+def test_a_step_of_another_shape_is_not_stretched(call, name):
+    with pytest.raises(ValueError, match=f"{name} needs"):
+        call()
+
+
 def test_the_table_lists_every_pair():
     public = {name for name in vars(oracles) if name.startswith(("jvp_", "vjp_"))}
     assert {f.__name__ for row in ORACLES for f in (row.jvp, row.vjp)} == public

@@ -1,5 +1,7 @@
 """Reading NumPy's notation: what it means, against NumPy itself, and errors that point at the place."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,16 @@ SAME = [  # texts that NumPy reads as we do: it is the reference
     "np.tril(Q) + np.triu(Q) * Q.shape[0]",
     "np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)",
     "np.vdot(Q, Q.T) + Q.trace() + np.dot(w, w)",
+    "X[0, 1] + y[2] * X[-1, -2]",
+    "X[1] @ w + (X @ w)[3]",
+    "X[:, 2] + y",
+    "np.outer(X[:, 0], X[2])[1:3, ::1]",
+    "X[1:3] @ W.T[:, :2]",
+    "y[1:] - y[:-1]",
+    "X[2, 1:3] + X[1:4, 3][:2]",
+    "w[None, :] * X",
+    "np.sum(X, 0) - X.transpose().sum(1)",
+    "np.logaddexp(X, X[::1] ** 2)",
 ]
 
 
@@ -65,14 +77,24 @@ def test_definitions_and_comments():
         ("sum(", 1, "never closed"),
         ("1 + foo(X)", 5, "does not know foo"),
         ("X + Z", 5, "Z is not declared; known symbols: Q, W, X, b, n, w, y"),
-        ("X[0]", 2, "picks no entries"),
+        ("X[5]", 2, "counted from 0 to 4; 5 is not among them"),
+        ("X[0, 1, 2]", 2, "one index or two, got 3"),
+        ("y[0, 1]", 2, "a vector takes one index"),
+        ("y[3:1]", 2, "picks none of 5 entries"),
+        ("y[::2]", 2, "picks neighbours, got a step of 2"),
+        ("y[n]", 3, "whole number, known beforehand, got 'n'"),
+        ("y[1.5]", 3, "whole number, known beforehand"),
+        ("n[0]", 2, "no entries to pick"),
+        ("X[0", 2, "never closed"),
+        ("X[]", 3, "expected an index"),
+        ("y[:, None] * X", 2, r"diag\(y\) @ B"),
         ("X + y", 3, "shapes differ"),
         ("X ** W", 3, "exponent must be a number"),
         ("w ** n", 3, "exponent must be a number"),
         ("softmax(X)", 1, "axis=1"),
         ("sum(X, axis=2)", 1, "axis is 0 or 1"),
-        ("norm(X, ord=1)", 1, "unexpected keyword"),
-        ("sum(X) sum(X)", 8, "left over"),
+        ("norm(X, ord=1)", 1, r"written norm\(A\), got 1 argument and ord=1"),
+        ("sum(X) sum(X)", 8, "an operation is missing"),
         ("R = X", 6, "the expression itself is missing"),
         ("X = 3; X", 1, "has a meaning already"),
         ("slogdet(Q)[0]", 1, "has no derivative"),
@@ -100,3 +122,55 @@ def test_the_text_of_a_learner_is_never_run(tmp_path):
         with pytest.raises(ParseError):
             parse(text, *KNOWN)
     assert not target.exists()
+
+
+TYPOS = [  # what people type, and the remedy that they should be told
+    ("X^2", "a power is written \\*\\*"),
+    ("X'", "a transpose is written X.T"),
+    ("2 X", "between 2 and X an operation is missing"),
+    ("X W.T", "between X and W"),
+    ("X(W)", "X is no function"),
+    ("XW", "for a product write X @ W"),
+    ("Xᵀ @ X", "write X.T"),
+    ("y²", "write y\\*\\*2"),
+    ("XT @ y", "a transpose is written X.T"),
+    ("X − W", "the keyboard's -"),
+    ("λ * w", "did you mean lam"),
+    ("lambda * w", "did you mean lam"),
+    ("||w||", "a norm is written norm"),
+    ("X == y", "comparisons have no derivative"),
+    ("logdt(Q)", "did you mean logdet"),
+    ("np.linalg.nrm(w)", "did you mean norm"),
+    ("Sum(X)", "did you mean sum"),
+    ("log", "log is a function: write log"),
+    ("ln(y)", "write log"),
+    ("x @ w", "did you mean X"),
+    ("max(y)", "kinks"),
+    ("cholesky(Q)", "jvp_cholesky and vjp_cholesky"),
+    ("X.t()", "a transpose is written .T"),
+    ("X.T()", "takes no brackets"),
+    ("Q.inv()", "write inv"),
+    ("solve(Q)", r"written solve\(A, B\), got 1 argument"),
+    ("X @ W", "What fits: X @ W.T"),
+    ("w @ X", "What fits: w @ X.T or X @ w"),
+    ("X * W", "What fits: X @ W.T"),
+    ("X / W", r"\(5, 4\) / \(3, 4\)"),
+    ("sum(X, axis=w)", "expected a whole number"),
+    ("sum(X, w)", "axis is 0 or 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "remedy"), TYPOS)
+def test_a_remedy_is_named(text, remedy):
+    lam = symbols(lam=())[0]
+    with pytest.raises(ParseError, match=remedy):
+        parse(text, *KNOWN, lam)
+
+
+def test_what_is_said_to_fit_does(rng):
+    for text in ("X @ W", "w @ X", "X * W", "Q @ X.T[:4].T + X", "X.T @ y + b", "(X + 1) @ W"):
+        with pytest.raises(ParseError) as caught:
+            parse(text, *KNOWN)
+        for way in re.findall(r"What fits: (.*)\.", caught.value.message):
+            for fitting in way.split(" or "):
+                parse(fitting, *KNOWN)

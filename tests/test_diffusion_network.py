@@ -210,6 +210,40 @@ def test_convolution_is_the_sum_over_neighbours(rng):
     np.testing.assert_allclose(convolution.convolve(x, W), wanted, rtol=1e-11, atol=1e-12)
 
 
+def test_convolution_differentiates_as_the_sum_it_is(rng):
+    """Our rule (windows and matrix products) against JAX's own derivative of the convolution, both ways."""
+    x, W = rng.normal(size=(2, 4, 6, 3)), rng.normal(size=(3, 3, 3, 2))
+    x_dot, W_dot, y_bar = rng.normal(size=x.shape), rng.normal(size=W.shape), rng.normal(size=(2, 4, 6, 2))
+    plain = convolution.convolve.__wrapped__
+    y, pulled = jax.vjp(convolution.convolve, x, W)
+    y_dot = jax.jvp(convolution.convolve, (x, W), (x_dot, W_dot))[1]
+    np.testing.assert_allclose(y, plain(x, W), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(y_dot, jax.jvp(plain, (x, W), (x_dot, W_dot))[1], rtol=1e-11, atol=1e-12)
+    x_bar, W_bar = pulled(y_bar)
+    for ours, wanted in zip((x_bar, W_bar), jax.vjp(plain, x, W)[1](y_bar), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-11, atol=1e-12)
+    adjoint = (x_bar * x_dot).sum() + (W_bar * W_dot).sum()
+    np.testing.assert_allclose((y_bar * y_dot).sum(), adjoint, rtol=1e-12)
+    turned = jax.vjp(plain, x, np.swapaxes(W, 0, 1))[1](y_bar)
+    assert np.abs(np.asarray(turned[0]) - x_bar).max() > 0.1  # rows and columns exchanged is another
+
+
+def test_dropout_of_nothing_leaves_all(rng):
+    """A share of 0 draws no dice, and says what dice with that share would."""
+    u, key = jnp.asarray(rng.normal(size=(3, 4))), jax.random.key(2)
+    np.testing.assert_array_equal(network.dropped(u, key, 0.0, 1), u)
+    np.testing.assert_array_equal(network.dropped(u, key, jnp.float64(0.0), 1), u)
+    assert (np.asarray(network.dropped(u, key, 0.5, 1)) == 0).any()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 8), (260, 130)])
+def test_start_is_what_the_key_says(shape):
+    """Drawn by the chunk (the second shape takes two), the numbers are those of a draw of that shape."""
+    key = jax.random.key(4)
+    wanted = jax.random.normal(key, shape, jnp.float32) / np.sqrt(7)
+    np.testing.assert_allclose(network.normal(key, shape, 7), wanted, rtol=1e-6, atol=1e-7)
+
+
 def test_halving_and_doubling(rng):
     h = rng.normal(size=(2, 4, 6, 3))
     np.testing.assert_allclose(convolution.halve(convolution.double(h)), h, rtol=1e-14)

@@ -1,9 +1,10 @@
 """The directive `{confusion}`: which class of wrong answers the checker calls what, from the benchmark's result.
 
-    ```{confusion} held_out
+    ```{confusion} dev
     ```
 
-The numbers are those of benchmarks/results/diagnose.json; a missing file or half is an error of the build.
+The numbers are those of benchmarks/results/diagnose.json; a missing file or set is an error of the build, but for
+the set that is held out, `fresh`: that is measured once, and until then the page says that it has not been.
 """
 
 import json
@@ -18,10 +19,12 @@ from wide_table import wide_table
 
 RESULTS = "benchmarks/results/diagnose.json"
 LAST = ("double", "not explained")
+HELD_OUT = "fresh"
+NOT_YET = "It has not been measured yet."
 
 
 class Confusion(SphinxDirective):
-    """A sentence of figures and the table of one half of the answers."""
+    """A sentence of figures and the table of one set of answers."""
 
     required_arguments = 1
     has_content = False
@@ -29,17 +32,21 @@ class Confusion(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         path = Path(self.config.confusion_results or Path(self.env.srcdir, RESULTS))
         self.env.note_dependency(str(path))
-        half = self.arguments[0]
+        name = self.arguments[0]
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            result = document["answers"][half]
+            if name == HELD_OUT and name not in document:
+                return [nodes.paragraph("", NOT_YET)]
+            result = (
+                document[name] if name == HELD_OUT else document["answers"][name]
+            )
         except (OSError, KeyError) as problem:
             raise ExtensionError(
-                f"no figures for {half!r} in {path}; run python -m benchmarks.diagnose --only answers."
+                f"no figures for {name!r} in {path}; run python -m benchmarks.diagnose --only answers."
             ) from problem
         return [
             nodes.paragraph("", summary(result)),
-            wide_table(table(result), f"Confusion table, {half}"),
+            wide_table(table(result), f"Confusion table, {name}"),
         ]
 
 

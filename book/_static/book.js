@@ -25,6 +25,7 @@
   window.addEventListener("resize", soon);
   document.fonts?.addEventListener("loadingdone", soon);
   document.addEventListener("toggle", soon, true);
+  document.addEventListener("change", soon); // a switch that shows other formulas
 
   // Paper is white: print in the light theme whatever is on the screen.
   const root = document.documentElement;

@@ -8,6 +8,7 @@ Convention a gradient has the shape of its variable, and ⟨A, B⟩ = tr(AᵀB) 
 Nothing but NumPy stands behind it: a reference derivative (`jax.grad(f)`, say) is handed in.
 """
 
+from mcbook.calculus.catalogue import entry
 from mcbook.calculus.check import GradReport, check_grad
 from mcbook.calculus.diagnosis import Diagnosis, diagnose
 from mcbook.calculus.differences import Slope, numerical_gradient, slope_along
@@ -48,6 +49,7 @@ __all__ = [
     "check_vjp",
     "derive",
     "diagnose",
+    "entry",
     "evaluate",
     "hessian",
     "hvp",

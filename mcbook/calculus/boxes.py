@@ -11,9 +11,10 @@ _BPTT = "".join(
 ) + ("U = H_3 @ V.T + c; (sum(logsumexp(U, axis=1)) - sum(E * U)) / n")
 _LETTERS = "X_1:5,4 X_2:5,4 X_3:5,4 W_x:3,4 W_h:3,3 b:3 H_0:5,3 V:2,3 c:2 E:5,2:onehot n::positive"
 _GRU = (
-    "r = logistic(a_r + W_r @ h_0); z = logistic(a_z + W_z @ h_0); "
-    "m = tanh(a_m + r * (W_m @ h_0)); h_1 = z * h_0 + (1 - z) * m; h_bar @ h_1"
+    "s_r = W_r @ h_0; s_z = W_z @ h_0; s_m = W_m @ h_0; r = logistic(a_r + s_r); z = logistic(a_z + s_z); "
+    "m = tanh(a_m + r * s_m); h_1 = z * h_0 + (1 - z) * m; h_bar @ h_1"
 )
+_GATES = "a_r:3 a_z:3 a_m:3 W_r:3,3 W_z:3,3 W_m:3,3 h_0:3 h_bar:3"
 _RIDGE = "r = y - K @ alpha - P @ beta; sqnorm(r) + lam * (alpha @ K @ alpha)"
 _LAYERS = "a_1 = W_s @ s + W_m @ m + b_1; h_1 = tanh(a_1); a_2 = W_2 @ h_1 + b_2; h_2 = tanh(a_2); "
 _PROTEIN = "W_s:4,3 W_m:4,2 W_2:5,4 b_1:4 b_2:5 v:5 s:3 m:2"
@@ -51,16 +52,12 @@ BOXES: tuple[Entry, ...] = (
         "E",
         letter="L",
     ),
-    Entry("splice-bptt", "splice", _BPTT, _LETTERS, "W_h", False, "L"),
-    Entry(
-        "splice-gru-grad",
-        "splice",
-        _GRU,
-        "a_r:3 a_z:3 a_m:3 W_r:3,3 W_z:3,3 W_m:3,3 h_0:3 h_bar:3",
-        "h_0",
-        False,
-        "L",
-    ),
+    Entry("splice-bptt, W_h", "splice", _BPTT, _LETTERS, "W_h", False, "L"),
+    Entry("splice-bptt, W_x", "splice", _BPTT, _LETTERS, "W_x", False, "L"),
+    Entry("splice-bptt, b", "splice", _BPTT, _LETTERS, "b", False, "L"),
+    Entry("splice-gru-grad, h", "splice", _GRU, _GATES, "h_0", False, "L"),
+    Entry("splice-gru-grad, W_z", "splice", _GRU, _GATES, "W_z", False, "L"),
+    Entry("splice-gru-grad, W_m", "splice", _GRU, _GATES, "W_m", False, "L"),
     Entry(
         "kernels-grad, alpha",
         "kernels",
@@ -89,13 +86,13 @@ BOXES: tuple[Entry, ...] = (
     Entry(
         "kernels-grad-evidence",
         "kernels",
-        "B = inv(C); n / 2 * log(y @ B @ y / n) + logdet(C) / 2",
+        "alpha = solve(C, y); s = y @ alpha / n; n / 2 * log(s) + logdet(C) / 2",
         "C:3,3:spd y:3 n::positive",
         "C",
         letter="ell",
     ),
-    Entry("sensitivity-chain, s", "sensitivity", _LAYERS + "v @ h_2", _PROTEIN, "s", letter="y"),
-    Entry("sensitivity-chain, m", "sensitivity", _LAYERS + "v @ h_2", _PROTEIN, "m", letter="y"),
+    Entry("sensitivity-chain, s", "sensitivity", _LAYERS + "v @ h_2", _PROTEIN, "s", False, "y"),
+    Entry("sensitivity-chain, m", "sensitivity", _LAYERS + "v @ h_2", _PROTEIN, "m", False, "y"),
     Entry(
         "ridge-grad",
         "ridge",
@@ -131,7 +128,9 @@ BOXES: tuple[Entry, ...] = (
         letter="ell",
     ),
     Entry("schedules-grad", "schedules", _SGD, _QUADRATICS + _RATES, "eta_0", False, "F"),
-    Entry("schedules-momentum-grad", "schedules", _MOMENTUM, _TWO_STEPS, "lam_0", False, "F"),
+    Entry("schedules-momentum-grad, lam", "schedules", _MOMENTUM, _TWO_STEPS, "lam_0", False, "F"),
+    Entry("schedules-momentum-grad, eta", "schedules", _MOMENTUM, _TWO_STEPS, "eta_0", False, "F"),
+    Entry("schedules-momentum-grad, beta", "schedules", _MOMENTUM, _TWO_STEPS, "beta_1", False, "F"),
     Entry(
         "schedules-implicit",
         "schedules",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from mcbook.calculus.boxes import BOXES
 from mcbook.calculus.entries import Entry
+from mcbook.calculus.picks import PICKS
 
 _NET = "W1:4,3 b1:4 W2:2,4 b2:2 X:5,3 Y:5,2 n::positive"
 _NETWORK = "Z = X @ W1.T + b1; H = tanh(Z); R = H @ W2.T + b2 - Y; sqnorm(R) / (2 * n)"
@@ -250,6 +251,14 @@ CATALOGUE: tuple[Entry, ...] = (
         "x:3 Z:5,3 alpha:5 sigma::positive E:",
         "x",
     ),
+    Entry(
+        "composite energy",
+        "correction",
+        "k = exp(-sqdist(Z, q.T) / (2 * sigma**2)); q @ H @ q / 2 + a @ k",
+        "q:3 H:3,3:symmetric Z:5,3 a:5 sigma::positive",
+        "q",
+        letter="E",
+    ),
     # Creation: scores and schedules
     Entry(
         "Gaussian score",
@@ -291,6 +300,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "eta_1",
         False,
     ),
+    *PICKS,
     *BOXES,
 )
 

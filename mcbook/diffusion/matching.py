@@ -106,31 +106,37 @@ def gain(
     labels = named.check_labels(labels, len(data), learned.classes_of(model))
     draws = _checks.whole(draws, "draws", least=2)
     low, high = _checks.ascending(sigma_min, sigma_max, ("sigma_min", "sigma_max"))
-    per, total = _gains(model, data, labels, jax.random.split(key, draws), low, high)
-    by_level, total = np.asarray(per, float), np.asarray(total, float)
+    by_level, total = _gains(model, data, labels, jax.random.split(key, draws), low, high)
     centre = low * (high / low) ** ((np.arange(draws) + 0.5) / draws)
     error = total.std(ddof=1) / np.sqrt(len(total))
     return Gain(float(total.mean()), float(error), centre, by_level)
 
 
-@partial(jax.jit, static_argnames=("low", "high"))
 def _gains(model, data, labels, keys, low, high):
-    """The gain in bits per dimension by noise level (draws,) and by sample (n,)."""
-    n, draws = len(data), len(keys)
-    bits = np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
+    """The gain in bits per dimension by noise level (draws,) and by sample (n,).
 
-    def at(total, inputs):
-        key, i = inputs
-        level, cell, noise = jax.random.split(key, 3)
-        u = (i + jax.random.uniform(level, (n,), jnp.float32)) / draws
-        sigma = (low * (high / low) ** u).astype(jnp.float32)
-        x0 = dequantised(cell, data, model)
-        x = x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32)
-        base = learned.closed_form(model, x, sigma, labels)
-        D = learned.apply(model, x, sigma, labels)
-        less = ((base - x0) ** 2 - (D - x0) ** 2).reshape(n, -1).sum(axis=1)
-        each = (bits * less / sigma**2).astype(jnp.float32)
-        return total + each / draws, each.mean()
+    Only the denoiser depends on the network's size: all the rest is compiled once for all networks.
+    """
+    frozen, less = model._replace(params=None), []
+    for i, key in enumerate(keys):
+        x0, x, sigma = _noisy(frozen, data, key, i, len(keys), low, high)
+        less.append(_less(frozen, x0, x, sigma, labels, learned._denoise(model, x, sigma, labels)))
+    bits = np.asarray(less, float) * np.log(high / low) / (np.prod(data.shape[1:]) * np.log(2))
+    return bits.mean(axis=1), bits.mean(axis=0)
 
-    total, by_level = jax.lax.scan(at, jnp.zeros(n, jnp.float32), (keys, jnp.arange(draws)))
-    return by_level, total
+
+@partial(jax.jit, static_argnames=("low", "high"))
+def _noisy(frozen, data, key, i, draws, low, high):
+    """x0 and x (n, ...), sigma (n,): draw i takes its levels from the i-th part of the range."""
+    level, cell, noise = jax.random.split(key, 3)
+    u = (i + jax.random.uniform(level, (len(data),), jnp.float32)) / draws
+    sigma = (low * (high / low) ** u).astype(jnp.float32)
+    x0 = dequantised(cell, data, frozen)
+    return x0, x0 + learned._rows(sigma, x0) * jax.random.normal(noise, x0.shape, jnp.float32), sigma
+
+
+@jax.jit
+def _less(frozen, x0, x, sigma, labels, D):
+    """(|D_base - x0|² - |D - x0|²)/sigma² of each sample (n,)."""
+    base = learned.closed_form(frozen, x, sigma, labels)
+    return ((base - x0) ** 2 - (D - x0) ** 2).reshape(len(x), -1).sum(axis=1) / sigma**2

@@ -9,6 +9,7 @@ Reference  perez2018 (scale and shift by a condition)
 Symbols    n samples, p inputs and q outputs of a sample, h hidden size; e (n, h) what noise and label say
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from jaxtyping import Float, Int
 
 Array = Any
 WAVES = 16  # frequencies for the noise level
+CHUNK = 2**15  # random numbers drawn at once
 
 
 class Block(NamedTuple):
@@ -57,8 +59,8 @@ def init_mlp(key: Any, inputs: int, outs: int, *, width: int = 256, depth: int =
     keys = jax.random.split(key, depth + 2)
     blocks = tuple(_init_block(k, width) for k in keys[2:])
     W_in = normal(keys[0], (inputs, width), inputs)
-    zeros = jnp.zeros((width, outs), jnp.float32), jnp.zeros(outs, jnp.float32)
-    return Mlp(init_condition(keys[1], width, classes), W_in, zero(width), blocks, *zeros)
+    last = zero(width, outs), zero(outs)
+    return Mlp(init_condition(keys[1], width, classes), W_in, zero(width), blocks, *last)
 
 
 def init_condition(key: Any, width: int, classes: int) -> Condition:
@@ -70,12 +72,20 @@ def init_condition(key: Any, width: int, classes: int) -> Condition:
 
 def normal(key: Any, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
     """float32 normal numbers of variance 1/fan_in."""
-    return jax.random.normal(key, shape, jnp.float32) / np.float32(np.sqrt(fan_in))
+    size = int(np.prod(shape))
+    drawn = np.asarray(_normal(key, -(-size // CHUNK) * CHUNK))[:size].reshape(shape)
+    return jnp.asarray(drawn / np.float32(np.sqrt(fan_in)))
+
+
+@partial(jax.jit, static_argnums=1)
+def _normal(key, size):
+    """The i-th of them depends on i alone: drawn by the chunk, all shapes share what was compiled for one."""
+    return jax.random.normal(key, (size,), jnp.float32)
 
 
 def zero(*shape: int) -> Float[Array, "..."]:
     """float32 zeros."""
-    return jnp.zeros(shape, jnp.float32)
+    return jnp.asarray(np.zeros(shape, np.float32))
 
 
 def _init_block(key, h):
@@ -113,8 +123,8 @@ def apply_mlp(
 
 
 def dropped(u: Any, key: Any, dropout: Any, i: int) -> Any:
-    """u with a share of its entries set to 0, the others enlarged to keep the mean; u itself without key."""
-    if key is None:
+    """u, a share of its entries set to 0, the rest enlarged to keep the mean; u itself if none is to be."""
+    if key is None or (isinstance(dropout, float) and dropout == 0):
         return u
     kept = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - dropout, u.shape)
     return jnp.where(kept, u / (1 - dropout), 0.0).astype(u.dtype)

@@ -28,7 +28,7 @@ SHRINK = 0.1
 SIZES: dict[str, Any] = {"kind": "conv", "width": 48, "depth": 2}
 SETTINGS = Settings(steps=3000, every=100, dropout=0.0, decay=1e-3)
 PAGE = Settings(steps=300, every=100, dropout=0.0, decay=1e-3)
-PAGE_SIZES: dict[str, Any] = SIZES | {"width": 32}
+PAGE_SIZES: dict[str, Any] = SIZES | {"width": 32, "depth": 1}
 FILE = "digits.npz"
 
 

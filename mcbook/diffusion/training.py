@@ -137,7 +137,7 @@ def _begin(model: Model, settings: Settings) -> State:
     m = settings.steps // settings.every
     params = jax.tree.map(jnp.asarray, model.params)
     nothing = jnp.full(m, jnp.nan, jnp.float32)
-    return State(params, params, _optimiser(settings).init(params), jnp.int32(0), nothing, nothing)
+    return State(params, params, jax.jit(_optimiser(settings).init)(params), jnp.int32(0), nothing, nothing)
 
 
 @lru_cache(maxsize=16)

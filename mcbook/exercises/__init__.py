@@ -13,6 +13,7 @@ Each chapter has a module of its name with `QUESTIONS` (for `check`), `BOXES` (f
 from typing import Any, NamedTuple
 
 from mcbook.exercises import (
+    chain_rule,
     correction,
     differentials,
     diffusion,
@@ -45,6 +46,7 @@ _asked: dict[str, Asked] = {}  # by the name of the exercise, as long as the ker
 CHAPTERS = (
     *(
         differentials,
+        chain_rule,
         downhill,
         unmixing,
         splice,

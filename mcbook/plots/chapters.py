@@ -38,6 +38,11 @@ CHAPTERS = (
         "A square on a grid; beside it the grid bent, the square bent with it, and dashed its linear part.",
     ),
     Chapter(
+        *("chain_rule", ACTS[0], "grammar/chain_rule", "One rule, two directions"),
+        "Whose fault is it? A million weights, one mistake, three looks.",
+        "Four nodes joined by arrows, with a fork; below them dashed arrows that run back and meet again.",
+    ),
+    Chapter(
         *("downhill", ACTS[0], "grammar/downhill", "Going downhill"),
         "Ten numbers from a patient today: how ill in a year?",
         "Long nested ellipses, and two ways down to their middle: one zigzags, one swings in a curve.",

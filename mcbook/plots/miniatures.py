@@ -60,6 +60,21 @@ def differentials(ax: Any) -> None:
     ax.plot(u + corners[:, 0], v + corners[:, 1], color=VERMILLION, linewidth=1.8, linestyle=(0, (4, 2)))
 
 
+def chain_rule(ax: Any) -> None:
+    """A value goes through a fork to the error; cotangents come back on both roads and are added."""
+    nodes = np.array([[0.8, 2.5], [3.0, 2.5], [5.1, 3.9], [5.1, 1.1], [7.2, 2.5]])
+    for i, j in ((0, 1), (1, 2), (1, 3), (2, 4), (3, 4)):
+        along = nodes[j] - nodes[i]
+        along = along / np.hypot(*along)
+        side = 0.17 * np.array([-along[1], along[0]])
+        a, b = nodes[i] + 0.48 * along, nodes[j] - 0.48 * along
+        _arrow(ax, a + side, b + side, BLUE, 1.6)
+        _arrow(ax, b - side, a - side, VERMILLION, 1.6)
+    ax.scatter(*nodes.T, s=170, facecolor="none", edgecolor=INK, linewidth=1.6)
+    ax.plot(*nodes[4], "o", color=VERMILLION, markersize=6)
+    ax.plot(*nodes[0], "o", color=BLUE, markersize=6)
+
+
 def downhill(ax: Any) -> None:
     """A long valley from above, and two ways to its bottom: zigzag, and a heavy ball's curve."""
     turn = np.linspace(0, 2 * np.pi, 73)
@@ -195,7 +210,7 @@ def schedules(ax: Any) -> None:
 DRAWINGS: dict[str, Callable[[Any], None]] = {
     draw.__name__: draw
     for draw in (
-        *(differentials, downhill, unmixing, splice, kernels, sensitivity, ridge, symmetry, correction),
-        *(diffusion, schedules),
+        *(differentials, chain_rule, downhill, unmixing, splice, kernels, sensitivity, ridge, symmetry),
+        *(correction, diffusion, schedules),
     )
 }

@@ -54,6 +54,8 @@ THREAD = (
 
 ASIDE = {
     "differentials": "One step before the thread: what a single small change does.",
+    "chain_rule": "Where the thread is spun: a cotangent, sent back through one step after another.",
+    "downhill": "What all the gradients are for. A whole descent, followed back, is on the thread as well.",
 }  # what the map says of a chapter off the thread, other than that its gradient is one step long
 
 TIES = (
@@ -62,6 +64,13 @@ TIES = (
         "differentials", "unmixing", "d log|det W| = ⟨W⁻ᵀ, dW⟩: the volume of the colours, and of the voices"
     ),
     Tie("differentials", "ridge", "d A⁻¹ = −A⁻¹ dA A⁻¹: read from its other end, it is the adjoint field"),
+    Tie("differentials", "chain_rule", "differentials composed: the same line, read forwards or backwards"),
+    Tie("chain_rule", "splice", "reverse mode, by hand, through sixty letters and one shared matrix"),
+    Tie("chain_rule", "sensitivity", "one sweep back gives the slope at every input at once"),
+    Tie("chain_rule", "ridge", "the adjoint: where a step is a solve, the way back is the transposed solve"),
+    Tie("downhill", "unmixing", "a gradient in another metric: the relative gradient, and Newton in blocks"),
+    Tie("downhill", "ridge", "stiff springs: conditioning, and what a preconditioner does about it"),
+    Tie("downhill", "schedules", "the step size: a rule of thumb in the one, a variable in the other"),
     Tie(
         "unmixing", "diffusion", "log|det|: how much a map stretches space; along a flow its rate is a trace"
     ),

@@ -1,15 +1,12 @@
 r"""A derivation under a boxed gradient: every line with its rule, in five layouts, checked as it is made.
 
 The panel is plain HTML: a folded box and radio buttons that its style sheet reads; there is no script.
-Formulas stand in it as \(TeX\) in `<span class="mc-tex">`: Jupyter typesets them when the box is shown,
-the book while it is built (book/_ext/katex_static.py).
 """
 
 from __future__ import annotations
 
 import html
 import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,19 +17,15 @@ from mcbook.calculus.catalogue import entry
 from mcbook.calculus.engine import LAYOUTS
 from mcbook.calculus.engine.code import function_code
 from mcbook.calculus.engine.latex import Latex
-from mcbook.calculus.engine.layouts import LaidOut, laid_out
+from mcbook.calculus.engine.layouts import LaidOut, laid_out, statement
 from mcbook.calculus.engine.render import derivation_text
-from mcbook.calculus.engine.rules import title_latex
+from mcbook.calculus.engine.rules import condition_of, title_latex
 from mcbook.calculus.entries import Entry, draw
+from mcbook.widgets.formulas import COTANGENT, glossed, in_layouts, prose, tex
 from mcbook.widgets.front import read_together
 
 Draws = Callable[[np.random.Generator], dict[str, Any]]
 POINTS, DIRECTIONS, ALLOWED = 3, 2, 1e-7
-SIZED = re.compile(r"(\\mathbf\{1\}|\bI)_\{\d+\}")
-COTANGENT = re.compile(
-    r"\\delta_\{([A-Za-z]\b|[A-Za-z](?=_)|\\[a-z]+|\\mathrm\{\w+\})((?:_\{(?:[^{}]|\{[^{}]*\})*\})?)\}"
-)
-SUM = re.compile(r"(?:\\sum_\{[a-su-z]=1\}\^\{\d+\} )+")
 GLOSS = {
     "differential": r"what the step does: \(\mathrm{d}@ = \operatorname{tr}(G^{\mathsf{T}}\,\mathrm{d}#)\)",
     "gradient": r"what stands beside \(\mathrm{d}#\), in the shape of \(#\): this book's layout, and that of "
@@ -52,25 +45,29 @@ class DeriveIt:
         source   the name of a row of `mcbook.calculus.catalogue`, an `Entry`, or a `Derivation`
         letter   what the page calls the function, dL and ∇L for "L"; by default what the catalogue calls it
         layout   the layout that is shown first, one of the five of `mcbook.calculus.engine.LAYOUTS`
-        title    the words on the folded panel
+        title    the words on the folded panel, before ∇L
+        also     names of rows for other variables of the same function: what the engine comes to, and the
+                 names that it uses besides, without the lines
         values   for a derivation whose symbols must be positive, say: a function of a random generator that
                  returns a value for each symbol; by default they are drawn as the catalogue, or their
                  declared structure, says
         seed     of the points and directions of the check
 
     Every line is checked when the panel is made: its sum ⟨C, dE⟩ against central differences of the function,
-    at random points in random directions. `disagreement` is the largest difference, relative to ‖G‖.
+    at random points in random directions, those of `also` too. `disagreement` is the largest difference,
+    relative to ‖G‖.
     In text, and where there is no screen, it is the derivation in plain characters.
     Raises ValueError for an unknown name or layout, and where a line does not hold.
     """
 
     def __init__(
         self,
-        source: str | Entry | Derivation,
+        source: Any,
         *,
         letter: str | None = None,
         layout: str = "gradient",
         title: str = "derive it",
+        also: Sequence[str] = (),
         values: Draws | None = None,
         seed: int = 0,
     ) -> None:
@@ -78,28 +75,38 @@ class DeriveIt:
             raise ValueError(f"a layout is one of {', '.join(LAYOUTS)}, got {layout!r}.")
         self.derivation, draws, called = _read(source)
         self.letter, self.layout, self.title = letter or called, layout, title
-        self.disagreement = checked(self.derivation, values or draws, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        self.disagreement = checked(self.derivation, values or draws, rng)
+        self.also = [_read(name)[0] for name in also]
+        for name, other in zip(also, self.also, strict=True):
+            self.disagreement = max(self.disagreement, checked(other, entry(name).sample, rng))
         self.pages, self.refused = _in_all(self.derivation, self.letter)
         if layout in self.refused:
             raise ValueError(f"the {layout} layout cannot be written: {self.refused[layout]}")
         self._name = f"mc-derive-{next(_count)}"
 
     def __repr__(self) -> str:
-        text = derivation_text(self.derivation, self.letter)
-        return (
-            f"{text}\nevery line agrees with central differences in {POINTS * DIRECTIONS} random directions"
-        )
+        text = derivation_text(self.derivation, self.letter, self.layout)
+        more = [
+            f"also {line}"
+            for D in self.also
+            for line in derivation_text(D, self.letter, self.layout).splitlines()[len(D.lines) :]
+            if line.startswith(statement(D, self.layout, self.letter).text)
+        ]
+        checked = f"every line agrees with central differences in {POINTS * DIRECTIONS} random directions"
+        return "\n".join([text, *more, checked])
 
     def _repr_html_(self) -> str:
         pages = self.pages
         parts = [
             f'<style>{read_together("derivation.css")}</style><details class="mc-derive">',
-            f"<summary>{html.escape(self.title)}</summary>",
+            f"<summary>{html.escape(self.title)}: {tex(self.pages['gradient'].statement.left)}</summary>",
             self._switch(),
             _lines(pages, self.letter),
-            f'<div class="result">{_in_layouts({k: str(page.statement) for k, page in pages.items()})}</div>',
+            f'<div class="result">{in_layouts({k: str(page.statement) for k, page in pages.items()})}</div>',
             _totals(pages),
-            _where(pages[self.layout], self.derivation.conditions),
+            _where(pages["gradient"], _conditions(self.derivation)),
+            _others(self.also, pages["gradient"], self.letter),
             f'<p class="check">{self._verdict()}</p>',
             self._code(),
             "</details>",
@@ -114,7 +121,7 @@ class DeriveIt:
             for k in self.pages
         )
         glosses = "".join(
-            f'<span data-in="{k}">{_prose(GLOSS[k].replace("@", f).replace("#", X))}</span>'
+            f'<span data-in="{k}">{prose(GLOSS[k].replace("@", f).replace("#", X))}</span>'
             for k in self.pages
         )
         refused = "".join(
@@ -124,10 +131,11 @@ class DeriveIt:
 
     def _verdict(self) -> str:
         lines = len(self.derivation.lines)
+        others = " here, and of those not shown," if self.also else ""
         return (
-            f"Checked while this page was made: each of the {lines} lines against central differences of "
-            f"{_tex(Latex().name(self.letter))}, in {POINTS * DIRECTIONS} random directions. The largest "
-            f"disagreement is {_power(self.disagreement)} of the gradient's norm."
+            f"Checked while this page was made: each of the {lines} lines{others} against central "
+            f"differences of {tex(Latex().name(self.letter))} in {POINTS * DIRECTIONS} random directions. "
+            f"The largest disagreement is {_power(self.disagreement)} of the gradient's norm."
         )
 
     def _code(self) -> str:
@@ -142,7 +150,7 @@ class DeriveIt:
         return f"<details><summary>the gradient as NumPy and JAX code</summary>{blocks}</details>"
 
 
-def _read(source: str | Entry | Derivation) -> tuple[Derivation, Draws, str]:
+def _read(source: Any) -> tuple[Derivation, Draws, str]:
     """The derivation, how values for its symbols are drawn, and the letter of the function."""
     if isinstance(source, Derivation):
         symbols = sorted(source.f.free, key=lambda s: s.name)
@@ -176,9 +184,9 @@ def checked(derivation: Derivation, draws: Draws, rng: np.random.Generator) -> f
         start = np.asarray(values[X.name], dtype=float)
         for _ in range(DIRECTIONS):
             V = draw(start.shape, X.data.structure, rng)
-            V = V / np.linalg.norm(V)
+            V = np.asarray(V / np.linalg.norm(V))
             truth = slope_along(lambda Z: evaluate(derivation.f, values | {X.name: Z}), start, V).value  # noqa: B023
-            for k, line in enumerate(derivation.lines[1:], 2):
+            for k, line in enumerate(derivation.lines, 1):
                 off = abs(line.jvp(values, X, V) - truth) / size
                 if not off <= ALLOWED:
                     raise ValueError(
@@ -195,58 +203,21 @@ def _power(size: float) -> str:
     return f"{digit}·10<sup>{int(exponent)}</sup>".replace("-", "−") if size else "0"
 
 
-def _tex(tex: str) -> str:
-    """A formula for the typesetter, whichever it is."""
-    tex = html.escape(_for_the_page(tex), quote=False)
-    return rf'<span class="mc-tex">\(\displaystyle {tex}\)</span>'
-
-
-def _prose(text: str) -> str:
-    """Words with formulas in \\( \\)."""
-    pieces = re.split(r"\\\((.*?)\\\)", text)
-    return "".join(_tex(p) if k % 2 else html.escape(p, quote=False) for k, p in enumerate(pieces))
-
-
-def _for_the_page(tex: str) -> str:
-    r"""The engine's LaTeX in the book's letters: sizes, which are those of the check, go, and δ_H is H̄."""
-    tex = SUM.sub(_shorter, tex)
-    return COTANGENT.sub(r"\\bar{\1}\2", SIZED.sub(r"\1", tex))
-
-
-def _shorter(found: re.Match[str]) -> str:
-    r"""\sum_{i=1}^{5} \sum_{j=1}^{3} as \sum_{i,j}, where what follows shows what the letters run over."""
-    letters = re.findall(r"\\sum_\{(\w)=1\}", found[0])
-    used = all(re.search(rf"_\{{\w*{a}\w*\}}", found.string[found.end() :]) for a in letters)
-    return rf"\sum_{{{','.join(letters)}}} " if used else found[0]
-
-
-def _in_layouts(variants: Mapping[str, str]) -> str:
-    """A formula as each layout has it; what several share stands there once."""
-    shared: dict[str, list[str]] = {}
-    for layout, tex in variants.items():
-        shared.setdefault(tex, []).append(layout)
-    if len(shared) == 1:
-        return f'<span class="formula">{_tex(next(iter(shared)))}</span>'
-    return "".join(
-        f'<span class="formula" data-in="{" ".join(k)}">{_tex(t)}</span>' for t, k in shared.items()
-    )
-
-
 def _lines(pages: Mapping[str, LaidOut], letter: str) -> str:
     items = []
     for k, row in enumerate(next(iter(pages.values())).rows):
         start = rf"\mathrm{{d}}{Latex().name(letter)} = " if k == 0 else "{} = "
         variants = {layout: start + page.rows[k].latex for layout, page in pages.items()}
         notes = [", ".join(map(_title, row.rules))] if row.rules else []
-        notes += [f"with {_tex(name)}" for name in row.names]
+        notes += [f"with {tex(name)}" for name in row.names]
         said = f"<small>{'; '.join(notes)}</small>" if notes else ""
-        items.append(f"<li>{_in_layouts(variants)}{said}</li>")
+        items.append(f"<li>{in_layouts(variants)}{said}</li>")
     return f"<ol>{''.join(items)}</ol>"
 
 
 def _title(title: str) -> str:
-    tex = title_latex(title)
-    return html.escape(title) if tex.startswith(r"\text") else _tex(tex)
+    formula = title_latex(title)
+    return html.escape(title) if formula.startswith(r"\text") else tex(formula)
 
 
 def _totals(pages: Mapping[str, LaidOut]) -> str:
@@ -254,14 +225,44 @@ def _totals(pages: Mapping[str, LaidOut]) -> str:
     if not written:
         return ""
     first = next(iter(written.values()))
-    return (
-        f'<div class="where"><span class="formula" data-in="{" ".join(written)}">{_tex(first)}</span></div>'
-    )
+    return f'<div class="where"><span class="formula" data-in="{" ".join(written)}">{tex(first)}</span></div>'
 
 
 def _where(page: LaidOut, conditions: Sequence[str]) -> str:
-    names = "".join(f'<span class="formula">where {_tex(stated)}</span>' for stated in page.where)
+    names = "".join(f'<span class="formula">where {tex(stated)}</span>' for stated in page.where)
     barred = any(COTANGENT.match(name) for row in page.rows for name in row.names)
     says = ["A bar marks a cotangent: what stands beside that letter's differential."] if barred else []
-    says += [f"It holds for {', '.join(map(html.escape, conditions))}."] if conditions else []
-    return f'<div class="where">{names}{" ".join(says)}</div>' if names or says else ""
+    says += [glossed([*(row.latex for row in page.rows), *page.where])]
+    says += [prose(f"It holds for {', '.join(conditions)}.")] if conditions else []
+    return f'<div class="where">{names}{" ".join(filter(None, says))}</div>' if names or any(says) else ""
+
+
+def _conditions(derivation: Derivation) -> list[str]:
+    """Where the rules hold, with what they are about as a formula."""
+    found = {}
+    for step in (step for line in derivation.lines for step in line.steps):
+        if said := condition_of(step.E):
+            about = (step.E.args[0] if step.E.op == "let" else step.E).args[0]
+            found[said] = said.replace(repr(about), rf"\({Latex()(about)}\)")
+    return list(found.values())
+
+
+def _others(others: Sequence[Derivation], page: LaidOut, letter: str) -> str:
+    """What the same way leads to for other variables, and the names that this page has not given."""
+    said, results = {_name(stated) for stated in _given(page)}, []
+    for pages in (_in_all(D, letter)[0] for D in others):
+        written = {k: str(p.statement) + (f" = {p.total}" if p.total else "") for k, p in pages.items()}
+        fresh = [stated for stated in _given(pages["gradient"]) if _name(stated) not in said]
+        results.append(in_layouts(written))
+        results += [f'<span class="formula">where {tex(stated)}</span>' for stated in fresh]
+        said.update(map(_name, fresh))
+    return f'<div class="where">On the same way back:{"".join(results)}</div>' if results else ""
+
+
+def _given(page: LaidOut) -> tuple[str, ...]:
+    """The named intermediates, stated."""
+    return (*(name for row in page.rows for name in row.names), *page.where)
+
+
+def _name(stated: str) -> str:
+    return stated.split(" = ")[0]

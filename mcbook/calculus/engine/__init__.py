@@ -1,9 +1,11 @@
 """A derivation engine: it shows its steps, and refuses rather than guess.
 
-expressions   nodes, algebra, functions, vocabulary, evaluate      what can be written, and what it is worth
-derivatives   rules (adjoints), derive, forward, second            one named rule to an operation, both ways
-reading       parser, notation, patterns                           NumPy's notation, read and never run
-writing       printer → text, latex; code, index, layouts          one tree, every way to lay it out
+expressions   nodes, algebra, functions, vocabulary, picking       what can be written; evaluate: its value
+derivatives   rules (adjoints, rearranging), patterns              one named rule to an operation, both ways
+              derive → records; forward, second                    line by line; Jacobians and Hessians
+reading       parser (tokens, notation, remedies)                  NumPy's notation, read and never run
+writing       printer → text, latex, mathml; code                  one tree, every way to write it
+              index, layouts, render                               and to lay it out
 
     >>> from mcbook.calculus.engine import derive, parse, symbols
     >>> A, x = symbols(A=(3, 3), x=3)

@@ -1,10 +1,11 @@
-"""The longer halves of the rules: how a step goes forward and a cotangent back, where a line is not enough.
+"""What a rule is; and the longer halves of the rules, where a line is not enough.
 
-All have the arguments of `rules.Step`: the node E, the number k of the argument that moves, the step D or the
+All have the arguments of a `Step`: the node E, the number k of the argument that moves, the step D or the
 cotangent C, and Y, the value of E by its name.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mcbook.calculus.engine.algebra import add, hadamard, matmul, number, ones, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
@@ -23,6 +24,17 @@ from mcbook.calculus.engine.vocabulary import (
 )
 
 Step = Callable[[Expr, int, Expr, Expr], Expr]  # (node, k, D or C, Y) ↦ expression
+
+
+class Rule(NamedTuple):
+    """A named rule: its statement in words and in LaTeX, where it holds, and both its directions."""
+
+    title: str
+    statement: str
+    latex: str
+    forward: Step
+    reverse: Step
+    condition: str = ""
 
 
 def linear(E: Expr, k: int, D: Expr, Y: Expr) -> Expr:

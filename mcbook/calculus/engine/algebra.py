@@ -8,8 +8,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from mcbook.calculus.engine.distributions import sums_to_one
 from mcbook.calculus.engine.leaves import as_expr, identity, is_zero, number, ones, zeros
-from mcbook.calculus.engine.nodes import Expr, Number, Shape, size
+from mcbook.calculus.engine.nodes import Expr, Number, Shape, array_shape, size
 
 # --- sums ------------------------------------------------------------------------------------------------
 
@@ -28,7 +29,7 @@ def _broadcast(A: Expr, B: Expr, sign: str) -> tuple[Expr, Expr]:
         stretched = _stretch(small, large.shape)
         if stretched is not None:
             return (stretched, B) if small is A else (A, stretched)
-    raise ValueError(f"{A.shape} {sign} {B.shape}: the shapes differ, in {A!r} {sign} {B!r}.")
+    raise ValueError(f"{array_shape(A)} {sign} {array_shape(B)}: the shapes differ, in {A!r} {sign} {B!r}.")
 
 
 def _stretch(a: Expr, shape: Shape) -> Expr | None:
@@ -81,6 +82,12 @@ def split(term: Expr) -> tuple[Number, Expr]:
     return 1, term
 
 
+def _picking() -> Any:
+    from mcbook.calculus.engine import picking  # it is built on the algebra, which simplifies by it
+
+    return picking
+
+
 # --- products --------------------------------------------------------------------------------------------
 
 
@@ -131,6 +138,14 @@ def entrywise(left: Any, right: Any) -> Expr:
     return times(A, B) if A.is_scalar or B.is_scalar else hadamard(*_broadcast(A, B, "*"))
 
 
+def quotient(left: Any, right: Any) -> Expr:
+    """left / right as NumPy reads it, entry by entry."""
+    A, B = as_expr(left), as_expr(right)
+    if not (A.is_scalar or B.is_scalar):
+        _broadcast(A, B, "/")
+    return entrywise(A, power(B, -1))
+
+
 def hadamard(*factors: Expr) -> Expr:
     """The entry-by-entry product of matrices of one shape; equal factors become powers."""
     shape = factors[0].shape
@@ -151,6 +166,8 @@ def hadamard(*factors: Expr) -> Expr:
             if part.op != "ones":
                 powers[base] = powers.get(base, 0) + p
     parts = tuple(power(base, p) for base, p in powers.items() if p != 0)
+    if len(parts) > 1 and (picked := _picking().unit_among(parts)):
+        return times(*scalars, *picked)
     core = ones(*shape) if not parts else parts[0] if len(parts) == 1 else Expr("hadamard", parts, shape)
     return times(*scalars, core)
 
@@ -197,7 +214,9 @@ def matmul(*factors: Expr) -> Expr:
     """The matrix product: associative, without identities, its scalar parts in front."""
     for A, B in pairwise(factors):
         if A.shape[1] != B.shape[0]:
-            raise ValueError(f"{A.shape} @ {B.shape}: the inner dimensions differ, in {A!r} @ {B!r}.")
+            raise ValueError(
+                f"{array_shape(A)} @ {array_shape(B)}: the inner dimensions differ, in {A!r} @ {B!r}."
+            )
     shape = (factors[0].shape[0], factors[-1].shape[1])
     scalars: list[Expr] = []
     chain: list[Expr] = []
@@ -214,7 +233,7 @@ def matmul(*factors: Expr) -> Expr:
                 scalars.append(number(part.shape[0]))
                 merged = ones(chain.pop().shape[0], part.shape[1])
                 chain += [] if merged.is_scalar else [merged]
-            elif part.op != "identity" and not _sums_to_one(chain, part):
+            elif part.op != "identity" and not sums_to_one(chain, part):
                 _append(chain, part)
     scalars += _scalar_parts(chain)
     if not chain:
@@ -223,30 +242,11 @@ def matmul(*factors: Expr) -> Expr:
     return times(*scalars, _dot(core))
 
 
-def _sums_to_one(chain: list[Expr], part: Expr) -> bool:
-    """Take P1 = 1 for the rows of a softmax, and 1ᵀp = 1 for a vector."""
-    if not chain:
-        return False
-    left, right = chain[-1], part
-    if right.op == "ones" and right.is_column and (_is_softmax(left) or _is_softmax(left, turned=True)):
-        chain[-1] = ones(left.shape[0])
-    elif left.op == "ones" and left.shape[0] == 1 and right.is_column and _is_softmax(right):
-        chain[-1] = number(1)
-    else:
-        return False
-    if chain[-1].is_scalar:
-        chain.pop()
-    return True
-
-
-def _is_softmax(A: Expr, turned: bool = False) -> bool:
-    if turned:  # a row pᵀ of a vector p
-        return A.shape[0] == 1 and A.op == "transpose" and _is_softmax(A.args[0])
-    return A.op == "softmax" or (A.op == "let" and A.args[0].op == "softmax")
-
-
 def _dot(A: Expr) -> Expr:
-    """(a ∘ b)ᵀ1 = aᵀb."""
+    """(a ∘ b)ᵀ1 = aᵀb; between unit vectors stands an entry."""
+    picked = _picking().entry_of(A) if A.op == "matmul" and A.is_scalar else None
+    if picked is not None:
+        return picked
     if A.op == "matmul" and A.is_scalar and len(A.args) == 2:
         for vector, other in (A.args, A.args[::-1]):
             vector = vector.args[0] if vector.op == "transpose" else vector

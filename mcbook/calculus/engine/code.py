@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from mcbook.calculus.engine.algebra import matmul, split, times
 from mcbook.calculus.engine.nodes import Expr, definitions
+from mcbook.calculus.engine.picking import is_unit
 
 ADD, MUL, NEG, POW, ATOM = range(1, 6)
 HELPERS = {
@@ -210,6 +211,13 @@ class _Writer:
 
     # Calls that are not one word
 
+    def write_pick(self, E: Expr) -> tuple[str, int]:
+        if is_unit(E):
+            return f"np.eye({E.shape[0]})[{E.data[1][0]}]", ATOM
+        runs = list(zip(E.data, E.args[0].shape, strict=True))
+        keys = [_key(run, n) for run, n in runs if n > 1]
+        return f"{self.at(E.args[0], ATOM)}[{', '.join(keys).removesuffix(', :')}]", ATOM
+
     def write_sum(self, E: Expr) -> tuple[str, int]:
         return f"np.sum({self(E.args[0])})", ATOM
 
@@ -233,6 +241,12 @@ class _Writer:
     def write_apply(self, E: Expr) -> tuple[str, int]:
         name = f"np.{E.data}" if E.data in NUMPY_FUNCTIONS else E.data
         return self.call(name, self(E.args[0])), ATOM
+
+
+def _key(run: tuple[int, int], n: int) -> str:
+    """An index or a slice, as it is written."""
+    start, stop = run
+    return str(start) if stop - start == 1 else f"{start or ''}:{stop if stop < n else ''}"
 
 
 def _is_constant(t: Expr) -> bool:

@@ -9,13 +9,9 @@ Record     every line keeps its sum of terms, the rules that made it and what th
 Reference  magnus2019 for the method; the order of the rewriting is that of reverse accumulation
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from mcbook.calculus.engine.algebra import add, is_zero, number, transpose
-from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.naming import name_intermediates, name_repeats, replace
 from mcbook.calculus.engine.nodes import (
     Expr,
@@ -27,101 +23,19 @@ from mcbook.calculus.engine.nodes import (
     walk,
 )
 from mcbook.calculus.engine.patterns import recognise
+from mcbook.calculus.engine.records import Application, Derivation, Line, Term
 from mcbook.calculus.engine.rules import condition_of, rule_of, title_of
 from mcbook.calculus.engine.simplify import fold
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, softmax, sym, upper
 
 BOOKKEEPING = {"add", "times"}  # opened together, in one line: "linearity"
+PRODUCTS = {"matmul", "hadamard"}  # the terms of a sum are opened in one line where they are products
 PROJECTIONS = {
     "symmetric": ("symmetric steps", sym),
     "diagonal": ("diagonal steps", lambda G: diag(diagonal(G))),
     "lower": ("lower triangular steps", lower),
     "upper": ("upper triangular steps", upper),
 }
-
-
-class Term(NamedTuple):
-    """⟨C, dE⟩; C has the shape of E."""
-
-    C: Expr
-    E: Expr
-
-
-class Application(NamedTuple):
-    """One rule at work: ⟨C, dE⟩ became the sum of `terms` by the rule for `E.op`."""
-
-    op: str
-    rules: tuple[str, ...]
-    C: Expr
-    E: Expr
-    terms: tuple[Term, ...]
-
-
-class Line(NamedTuple):
-    """df = Σ ⟨C, dE⟩, by these rules from the line before; `names` are the intermediates it introduces."""
-
-    rules: tuple[str, ...]
-    terms: tuple[Term, ...]
-    steps: tuple[Application, ...]
-    names: tuple[Expr, ...] = ()
-    conditions: tuple[str, ...] = ()
-
-    @property
-    def rule(self) -> str:
-        """The rules in words."""
-        return ", ".join(self.rules)
-
-    def jvp(self, values: Mapping[str, Any], X: Expr, X_dot: Any) -> float:
-        """The sum of the line for the step dX = X_dot: what must equal the derivative of f along it."""
-        from mcbook.calculus.engine.forward import pushforward
-
-        return pushforward(self.terms, values, X, X_dot)
-
-
-class Derivation(NamedTuple):
-    """f, the variable X, the lines from df = d(f) to df = ⟨G, dX⟩, and the gradient G."""
-
-    f: Expr
-    X: Expr
-    lines: tuple[Line, ...]
-    gradient: Expr
-
-    @property
-    def definitions(self) -> list[Expr]:
-        """The named intermediates of the gradient, in an order in which they can be computed."""
-        return definitions(self.gradient)
-
-    @property
-    def conditions(self) -> list[str]:
-        """Where the derivation holds."""
-        return list(dict.fromkeys(c for line in self.lines for c in line.conditions))
-
-    @property
-    def size(self) -> int:
-        """Nodes of the gradient with its definitions, as a reader counts them."""
-        return size(self.gradient) + sum(size(d.args[0]) + 1 for d in self.definitions)
-
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        """The gradient at given values, an array of the declared shape of X."""
-        G = evaluate_all([self.gradient], {**(values or {}), **named})[0]
-        return np.reshape(G, self.X.data.shape)
-
-    def __str__(self) -> str:
-        from mcbook.calculus.engine.render import derivation_text
-
-        return derivation_text(self)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
-
-    def latex(self, layout: str = "gradient", letter: str = "f") -> str:
-        """The whole derivation in LaTeX, in one of the layouts of `mcbook.calculus.engine.layouts`."""
-        from mcbook.calculus.engine.layouts import derivation_latex
-
-        return derivation_latex(self, layout, letter)
 
 
 def derive(f: Any, X: Any) -> Derivation:
@@ -131,8 +45,13 @@ def derive(f: Any, X: Any) -> Derivation:
     be zero: the engine says so rather than returning one), or f contains what no rule covers.
     """
     _require_derivable(f, X)
-    named = name_intermediates(recognise(f), X)
-    work = _Work(named, X)
+    found = recognise(f)
+    _require_in(found.expr, X)
+    named, given = name_intermediates(found.expr, X, found.names)
+    work = _Work(named, X, given)
+    if found.titles:
+        start = Line((), (Term(number(1), f),), ())
+        work.lines = [start, work.lines[0]._replace(rules=found.titles, conditions=found.conditions)]
     while work.unfinished():
         work.open_next()
     G = work.collect()
@@ -151,16 +70,23 @@ def _require_derivable(f: Any, X: Any) -> None:
             f"derive needs a number-valued f, got shape {f.shape}; take sum(f), or jacobian(f, {X.name})."
         )
     require_distinct_names(f, X)
+    _require_in(f, X)
+
+
+def _require_in(f: Expr, X: Expr) -> None:
     if X not in f.free:
         names = ", ".join(sorted(s.name for s in f.free)) or "no symbols"
-        raise ValueError(f"f does not contain {X.name} (it contains {names}), so df = 0 whatever d{X.name}.")
+        raise ValueError(
+            f"f = {f!r}, as simplified, does not contain {X.name} (it contains {names}), "
+            f"so df = 0 whatever d{X.name}."
+        )
 
 
 class _Work:
     """The sum of terms on its way from ⟨1, df⟩ to ⟨G, dX⟩."""
 
-    def __init__(self, f: Expr, X: Expr):
-        self.X = X
+    def __init__(self, f: Expr, X: Expr, given: dict[Expr, Expr]):
+        self.X, self.given = X, given
         self.order = {node: k for k, node in enumerate(walk(f)) if X in node.free}
         self.owners: dict[Expr, int] = {}  # in how many places, yet unopened, a node stands
         reached, unseen = {f}, [f]
@@ -170,10 +96,11 @@ class _Work:
                 if A not in reached:
                     reached.add(A)
                     unseen.append(A)
-        self.taken = {s.name for s in f.free} | {d.name for d in definitions(f)}
+        self.taken = {s.name for s in f.free} | {d.name for d in (*definitions(f), *given.values())}
         self.pending: dict[Expr, Expr] = {f: number(1)}
         self.lines = [Line((), (Term(number(1), f),), ())]
-        self.named_one = False
+        own = [d for d in definitions(f) if not d.is_scalar]
+        self.named_one = len(own) > 3  # who names many steps wants to read of each what comes back
 
     def unfinished(self) -> bool:
         return any(E is not self.X for E in self.pending)
@@ -208,7 +135,7 @@ class _Work:
         fresh: dict[Expr, Expr] = {}
         for k, A in enumerate(E.args):
             if self.X in A.free:
-                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), named))
+                C_k = fold(replace(rule_of(E).reverse(E, k, C, node), self.given | named))
                 if A.op == "transpose":
                     A, C_k = A.args[0], transpose(C_k)
                 fresh[A] = self.merge(A, fresh[A], C_k) if A in fresh else C_k
@@ -227,8 +154,8 @@ class _Work:
         return add(C, D) if E is self.X else fold(add(C, D))
 
     def name_value(self, E: Expr) -> dict[Expr, Expr]:
-        """p for the softmax that a log-sum-exp leaves behind, where it is long."""
-        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5:
+        """p for the softmax that a log-sum-exp leaves behind, where it is long and has no name of its own."""
+        if E.op != "logsumexp" or size(P := softmax(E.args[0])) <= 5 or P in self.given:
             return {}
         name = unused_name("p" if 1 in P.shape else "P", self.taken)
         self.taken.add(name)
@@ -251,15 +178,15 @@ class _Work:
         """The last line: common factors folded, and the structure of X respected."""
         raw = self.pending[self.X]
         G = name_repeats(fold(raw), self.taken)
+        projected = G
         if self.X.data.structure:
             title, project = PROJECTIONS[self.X.data.structure]
             projected = fold(project(G))
-            if projected is not G:
-                self.lines.append(Line((title,), (Term(projected, self.X),), ()))
-            G = projected
+        if projected is not G:
+            self.lines.append(Line((title,), (Term(projected, self.X),), ()))
         elif G is not raw:
             self.lines.append(Line(("common factors",), (Term(G, self.X),), ()))
-        return G
+        return projected
 
 
 def _arguments(node: Expr) -> set[Expr]:
@@ -286,9 +213,9 @@ def _same_breath(steps: list[Application], following: Expr) -> bool:
     first, last = steps[0].op, steps[-1].op
     if following.op in BOOKKEEPING:  # a constant factor is moved across in passing
         return last in BOOKKEEPING or (following.op == "times" and len(steps[-1].terms) == 1)
-    if first == "add" and all(s.op == "matmul" for s in steps[1:]) and not following.is_scalar:
+    if first == "add" and all(s.op in PRODUCTS for s in steps[1:]) and not following.is_scalar:
         alone = len(steps) == 1 and len(steps[0].terms) == 1  # the other terms of the sum are constant
-        return alone or following.op == "matmul"
+        return alone or following.op in PRODUCTS
     return last in ("sum", "trace", "inner") and len(steps) == 1 and following.op != "let"
 
 

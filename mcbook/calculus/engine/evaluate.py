@@ -119,6 +119,9 @@ def node_value(node: Expr, args: list[Any], values: Mapping[str, Any]) -> Any:
             return np.eye(n * n)[:, :: n + 1]
         case "unvec":
             return args[0].reshape(node.shape, order="F")
+        case "pick":
+            (a, b), (c, d) = node.data
+            return args[0][a:b, c:d]
         case "apply":
             return FUNCTIONS[node.data].value(args[0])
         case "power":

@@ -1,10 +1,11 @@
 r"""Expressions in LaTeX, plain enough for KaTeX, MathJax and Jupyter alike: no macros of the book."""
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from mcbook.calculus.engine.nodes import Expr, Number
-from mcbook.calculus.engine.printer import ATOM, CHAIN, Printer
+from mcbook.calculus.engine.printer import ATOM, CHAIN, Printer, joined
 
 _GREEK = {
     **{g: rf"\{g}" for g in ("alpha", "beta", "gamma", "delta", "eta", "theta", "kappa", "mu", "nu", "xi")},
@@ -29,6 +30,7 @@ class Latex(Printer):
     slash = r" \oslash "
     otimes = r" \otimes "
     d = r"\mathrm{d}"
+    partial = r"\partial "
     transposed = r"\mathsf{T}"
     words: ClassVar[dict[str, str]] = {
         **{f: rf"\{f}" for f in ("exp", "log", "sin", "cos", "tanh")},
@@ -103,6 +105,30 @@ class Latex(Printer):
 
     def bars(self, inside: str, double: bool) -> str:
         return rf"\left\lVert {inside} \right\rVert" if double else rf"\left| {inside} \right|"
+
+    def brackets(self, inside: str) -> str:
+        return rf"\left[{inside}\right]"
+
+    def below(self, base: str, places: Sequence[str]) -> str:
+        return f"{base}_{{{','.join(places).replace(':', '{:}')}}}"
+
+    def unit(self, k: int) -> str:
+        return rf"\mathbf{{e}}_{{{k}}}"
+
+    def indexed(self, base: str, letters: Sequence[str]) -> str:
+        return f"{base}_{{{joined(letters)}}}"
+
+    def delta(self, i: str, j: str) -> str:
+        return rf"\delta_{{{joined((i, j))}}}"
+
+    def sum_over(self, letter: str, n: int) -> str:
+        return rf"\sum_{{{letter}=1}}^{{{n}}} "
+
+    def nabla(self, f: str, x: str) -> str:
+        return rf"\nabla_{{{x}}} {f}"
+
+    def vec(self, name: str) -> str:
+        return rf"\operatorname{{vec}} {name}"
 
     def pair(self, left: str, right: str) -> str:
         return rf"\left\langle {left},\ {right} \right\rangle"

@@ -10,25 +10,30 @@ index          ∂f/∂X_ij = G_ij, every sum written out
 from typing import NamedTuple
 
 from mcbook.calculus.engine.algebra import transpose
-from mcbook.calculus.engine.derive import Derivation, Line
-from mcbook.calculus.engine.index import entry_latex, term_latex
+from mcbook.calculus.engine.index import Writer, entry_form, term_form
 from mcbook.calculus.engine.latex import Latex
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.printer import CHAIN, SCALED
+from mcbook.calculus.engine.records import Derivation, Line
 from mcbook.calculus.engine.recurrence import Group, grouped, repeated_sum
 from mcbook.calculus.engine.rules import title_latex
 from mcbook.calculus.engine.second import Jacobian
+from mcbook.calculus.engine.text import Text
 
 LAYOUTS = ("differential", "gradient", "numerator", "denominator", "index")
 
 
 class Statement(NamedTuple):
-    """left = right in a layout: `value` is the expression on the right, `latex` the right side as printed."""
+    """left = right in a layout: `value` is the expression on the right, `latex` the right side as printed.
+
+    `text` is all of it in plain characters.
+    """
 
     layout: str
     left: str
     latex: str
     value: Expr
+    text: str
 
     def __str__(self) -> str:
         return f"{self.left} = {self.latex}"
@@ -43,9 +48,8 @@ def statement(result: Derivation | Jacobian, layout: str = "gradient", letter: s
     Raises ValueError for a layout that is none of them.
     """
     _require_layout(layout)
-    if isinstance(result, Derivation):
-        return _of_gradient(result, layout, letter)
-    return _of_jacobian(result, layout)
+    left, right, value = _sides(result, layout, letter, Latex)
+    return Statement(layout, left, right, value, " = ".join(_sides(result, layout, letter, Text)[:2]))
 
 
 def _require_layout(layout: str) -> None:
@@ -53,50 +57,57 @@ def _require_layout(layout: str) -> None:
         raise ValueError(f"a layout is one of {', '.join(LAYOUTS)}, got {layout!r}.")
 
 
-def _of_gradient(derivation: Derivation, layout: str, letter: str) -> Statement:
-    write, G, X = Latex(), derivation.gradient, derivation.X
-    x, f = write(X), write.name(letter)
+Sides = tuple[str, str, Expr]  # left and right as written, and what the right is
+
+
+def _sides(result: Derivation | Jacobian, layout: str, letter: str, alphabet: Writer) -> Sides:
+    if isinstance(result, Derivation):
+        return _of_gradient(result, layout, letter, alphabet)
+    return _of_jacobian(result, layout, letter, alphabet)
+
+
+def _of_gradient(derivation: Derivation, layout: str, letter: str, alphabet: Writer) -> Sides:
+    write, G, X = alphabet(), derivation.gradient, derivation.X
+    f = write.name(letter)
+    quotient = write.fraction(write.partial + f, write.partial + write(X))[0]
     match layout:
         case "differential":
-            return Statement(layout, rf"\mathrm{{d}}{f}", trace_latex(G, X), G)
+            return write.d + f, trace_form(G, X, alphabet), G
         case "gradient":
-            return Statement(layout, rf"\nabla_{{{x}}} {f}", write(G), G)
+            return write.nabla(f, write(X)), write(G), G
         case "numerator":
-            turned = transpose(G)
-            return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {x}}}", write(turned), turned)
+            return quotient, write(transpose(G)), transpose(G)
         case "denominator":
-            return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {x}}}", write(G), G)
-    return Statement(layout, rf"\frac{{\partial {f}}}{{\partial {entry_latex(X)}}}", entry_latex(G), G)
+            return quotient, write(G), G
+    quotient = write.fraction(write.partial + f, write.partial + entry_form(X, alphabet))[0]
+    return quotient, entry_form(G, alphabet), G
 
 
-def _of_jacobian(J: Jacobian, layout: str) -> Statement:
-    write, name, x = Latex(), "F", Latex()(J.X)
+def _of_jacobian(J: Jacobian, layout: str, letter: str, alphabet: Writer) -> Sides:
+    write, name, dF = alphabet(), "F" if letter == "f" else alphabet().name(letter), J.differential
     flat = J.F.is_column and J.X.is_column
-    above, below = (name, x) if flat else (rf"\operatorname{{vec}} {name}", rf"\operatorname{{vec}} {x}")
-    quotient = rf"\frac{{\partial {above}}}{{\partial {below}}}"
+    above, below = (write.partial + (n if flat else write.vec(n)) for n in (name, write(J.X)))
     match layout:
         case "differential":
-            return Statement(layout, rf"\mathrm{{d}}{name}", write(J.differential), J.differential)
+            return write.d + name, write(dF), dF
         case "gradient" | "numerator":
-            return Statement(layout, quotient, write(J.matrix), J.matrix)
+            return write.fraction(above, below)[0], write(J.matrix), J.matrix
         case "denominator":
-            return Statement(layout, quotient, write(transpose(J.matrix)), transpose(J.matrix))
+            return write.fraction(above, below)[0], write(transpose(J.matrix)), transpose(J.matrix)
     letters = "ij"[: 2 - (1 in J.F.shape)]
-    return Statement(
-        layout, rf"\mathrm{{d}}{name}_{{{letters}}}", entry_latex(J.differential), J.differential
-    )
+    return write.d + write.indexed(name, letters), entry_form(dF, alphabet), dF
 
 
-def trace_latex(C: Expr, E: Expr) -> str:
+def trace_form(C: Expr, E: Expr, alphabet: Writer = Latex) -> str:
     """⟨C, dE⟩ as tr(Cᵀ dE); for vectors Cᵀ dE, for numbers c dE."""
-    write = Latex()
+    write = alphabet()
     if E.is_scalar:
         return write.term(C, E)
     turned = transpose(C)
     core = turned.args[-1] if turned.op == "times" else turned
     level = CHAIN if core.op in ("hadamard", "kron") else SCALED
-    product = write.at(turned, level) + r"\," + write.differential(E)
-    return product if E.is_column else rf"\operatorname{{tr}}\left({product}\right)"
+    product = write.at(turned, level) + write.space + write.differential(E)
+    return product if E.is_column else write.words["trace"] + write.parens(product)
 
 
 class Row(NamedTuple):
@@ -125,7 +136,9 @@ def laid_out(derivation: Derivation, layout: str = "gradient", letter: str = "f"
     _require_layout(layout)
     write = Latex()
     rows = tuple(
-        Row(_line(line, layout), line.rules, tuple(f"{write(d)} = {write(d.args[0])}" for d in line.names))
+        Row(
+            line_form(line, layout), line.rules, tuple(f"{write(d)} = {write(d.args[0])}" for d in line.names)
+        )
         for line in derivation.lines
     )
     introduced = {d for line in derivation.lines for d in line.names}
@@ -162,7 +175,9 @@ def _stated(group: Group) -> str:
     return f"{group.left} = {group.right}{steps}"
 
 
-def _line(line: Line, layout: str) -> str:
+def line_form(line: Line, layout: str, alphabet: Writer = Latex) -> str:
+    """What stands right of df =, in a layout."""
     if layout in ("gradient", "denominator"):
-        return Latex().terms(line.terms)
-    return Latex().terms(line.terms, term_latex if layout == "index" else trace_latex)
+        return alphabet().terms(line.terms)
+    form = term_form if layout == "index" else trace_form
+    return alphabet().terms(line.terms, lambda C, E: form(C, E, alphabet))

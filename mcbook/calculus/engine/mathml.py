@@ -1,6 +1,7 @@
 """Expressions in MathML, which browsers set by themselves: no script, no network, readable aloud."""
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
 
@@ -95,6 +96,17 @@ class MathML(Printer):
     def bars(self, inside: str, double: bool) -> str:
         bar = f"<mo>{'‖' if double else '|'}</mo>"
         return _row(bar + inside + bar)
+
+    def brackets(self, inside: str) -> str:
+        return _row(f"<mo>[</mo>{inside}<mo>]</mo>")
+
+    def below(self, base: str, places: Sequence[str]) -> str:
+        marks = {":": '<mo lspace="0" rspace="0">:</mo>', ",": "<mo>,</mo>"}
+        pieces = re.findall(r"\d+|.", ",".join(places))
+        return f"<msub>{base}{_row(''.join(marks.get(p, f'<mn>{p}</mn>') for p in pieces))}</msub>"
+
+    def unit(self, k: int) -> str:
+        return f"<msub><mi>𝐞</mi><mn>{k}</mn></msub>"
 
     def pair(self, left: str, right: str) -> str:
         return _row(f"<mo>⟨</mo>{left}<mo>,</mo>{self.space}{right}<mo>⟩</mo>")

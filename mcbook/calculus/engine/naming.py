@@ -12,9 +12,12 @@ BY_VALUE = {"tanh": "h", "logistic": "p", "exp": "k"}  # functions whose derivat
 LETTERS = {"softmax": "p", "add": "r", "matmul": "z", "solve": "u", "inverse": "v", "sqdist": "q"}
 
 
-def name_intermediates(f: Expr, X: Expr) -> Expr:
-    """f with names for the parts of it that its derivative will speak of more than once."""
-    taken = {s.name for s in f.free} | {d.name for d in definitions(f)}
+def name_intermediates(f: Expr, X: Expr, given: dict[Expr, Expr]) -> tuple[Expr, dict[Expr, Expr]]:
+    """f with names for the parts of it that its derivative will speak of more than once.
+
+    Of the given names, values that f does not contain but its derivative may, the values are renamed too.
+    """
+    taken = {s.name for s in f.free} | {d.name for d in (*definitions(f), *given.values())}
     owners: dict[Expr, list[Expr]] = {}
     for node in walk(f):
         for a in set(node.args):
@@ -27,7 +30,8 @@ def name_intermediates(f: Expr, X: Expr) -> Expr:
             fresh = let(unused_name(_letter(node), taken), fresh)
             taken.add(fresh.name)
         done[node] = fresh
-    return done[f]
+    renamed = [rebuild(value, tuple(done.get(a, a) for a in value.args)) for value in given]
+    return done[f], {v: let(d.name, v) for v, d in zip(renamed, given.values(), strict=True)}
 
 
 def _deserves_a_name(node: Expr, owners: list[Expr]) -> bool:

@@ -69,16 +69,23 @@ class Expr:
         return _algebra().entrywise(other, self)
 
     def __truediv__(self, other: Any) -> "Expr":
-        return _algebra().entrywise(self, _algebra().power(other, -1))
+        return _algebra().quotient(self, other)
 
     def __rtruediv__(self, other: Any) -> "Expr":
-        return _algebra().entrywise(other, _algebra().power(self, -1))
+        return _algebra().quotient(other, self)
 
     def __matmul__(self, other: Any) -> "Expr":
         return _algebra().product(self, other)
 
     def __pow__(self, exponent: Any) -> "Expr":
         return _algebra().power(self, exponent)
+
+    def __getitem__(self, key: Any) -> "Expr":
+        from mcbook.calculus.engine.picking import item
+
+        return item(self, key)
+
+    __iter__ = None  # an expression is not run through, though its entries can be picked
 
     @property
     def T(self) -> "Expr":
@@ -155,6 +162,11 @@ def matrix_shape(shape: tuple[int, ...]) -> Shape:
     return rows, columns
 
 
+def array_shape(F: Expr) -> tuple[int, ...]:
+    """The shape of the array that an expression stands for: a column is 1-D, a number 0-D."""
+    return () if F.is_scalar else F.shape[:1] if F.is_column else F.shape
+
+
 def let(name: str, value: Expr) -> Expr:
     """The value under a name of its own: the derivation speaks of it by that name."""
     if not name.isidentifier() or iskeyword(name):
@@ -187,6 +199,8 @@ def definitions(*roots: Expr) -> list[Expr]:
 def size(expr: Expr) -> int:
     """How many symbols, numbers and operations a reader meets; a name counts one, a minus sign nothing."""
     if expr.op in ("let", "symbol", "number", "identity", "ones"):
+        return 1
+    if expr.op == "pick" and expr.args[0].op == "identity":  # a unit vector
         return 1
     if expr.op == "times" and expr.args[0].data == -1 and len(expr.args) == 2:
         return size(expr.args[1])

@@ -1,6 +1,7 @@
 """The words of the text notation: NumPy's names for the operations, with their axes and options."""
 
 from collections.abc import Callable
+from typing import Any
 
 from mcbook.calculus.engine import vocabulary as words
 from mcbook.calculus.engine.algebra import as_expr, identity, matmul, ones, power, times, transpose, zeros
@@ -20,8 +21,9 @@ def _count(n: Expr) -> int:
     return int(n.data)
 
 
-def _total(A: Expr, axis: int | None = None, keepdims: int = 0) -> Expr:
+def _total(A: Expr, axis: Any = None, keepdims: int = 0) -> Expr:
     """np.sum: of all entries, of the columns (axis=0) or of the rows (axis=1), these as vectors."""
+    axis = _axis(axis)
     if axis is None:
         return words.total(A)
     if axis not in (0, 1, -1) or (A.is_column and axis != 0):
@@ -32,7 +34,17 @@ def _total(A: Expr, axis: int | None = None, keepdims: int = 0) -> Expr:
     return transpose(sums) if keepdims and axis == 0 else sums
 
 
-def _mean(A: Expr, axis: int | None = None, keepdims: int = 0) -> Expr:
+def _axis(axis: Any) -> int | None:
+    """An axis given by its place, sum(X, 0), as well as by its name."""
+    if not isinstance(axis, Expr):
+        return axis
+    if axis.op != "number" or axis.data not in (0, 1, -1):
+        raise ValueError(f"axis is 0 or 1, got {axis!r}")
+    return int(axis.data)
+
+
+def _mean(A: Expr, axis: Any = None, keepdims: int = 0) -> Expr:
+    axis = _axis(axis)
     count = A.shape[0] * A.shape[1] if axis is None else A.shape[axis]
     return times(as_expr(count) ** -1, _total(A, axis, keepdims))
 
@@ -40,13 +52,14 @@ def _mean(A: Expr, axis: int | None = None, keepdims: int = 0) -> Expr:
 def _by_rows(word: Callable[[Expr], Expr]) -> Callable[..., Expr]:
     """A word for each row, or with axis=0 for each column of a matrix."""
 
-    def along(Z: Expr, axis: int | None = None) -> Expr:
+    def along(Z: Expr, axis: Any = None) -> Expr:
+        axis = _axis(axis)
         if axis is None and not Z.is_column:
             raise ValueError("of a matrix, say axis=1 (each row) or axis=0 (each column)")
         if axis not in (None, 0, 1, -1):
             raise ValueError(f"axis is 0 or 1, got {axis}")
         if axis == 0 and not Z.is_column:
-            return transpose(word(transpose(Z))) if word is words.softmax else word(transpose(Z))
+            return transpose(word(transpose(Z))) if word is not words.logsumexp else word(transpose(Z))
         return word(Z)
 
     return along
@@ -61,6 +74,15 @@ def _maximum(A: Expr, B: Expr) -> Expr:
 
 def _log1p(A: Expr) -> Expr:
     return words.log(A + 1)
+
+
+def _log_softmax(Z: Expr) -> Expr:
+    return words.log(words.softmax(Z))
+
+
+def _logaddexp(A: Expr, B: Expr) -> Expr:
+    """log(exp A + exp B) = A + softplus(B - A)."""
+    return A + words.softplus(B - A)
 
 
 WORDS: dict[str, Callable[..., Expr]] = {
@@ -78,9 +100,10 @@ WORDS: dict[str, Callable[..., Expr]] = {
     **{"diag": words.diag, "diagonal": words.diagonal, "sym": words.sym, "skew": words.skew},
     **{"tril": words.lower, "triu": words.upper, "vec": words.vec, "kron": words.kron, "outer": words.outer},
     **{"softmax": _by_rows(words.softmax), "logsumexp": _by_rows(words.logsumexp), "sqdist": words.sqdist},
+    **{"log_softmax": _by_rows(_log_softmax), "logaddexp": _logaddexp},
     **{"ones": lambda *n: ones(*map(_count, n)), "zeros": lambda m, n: zeros((_count(m), _count(n)))},
     **{"eye": lambda n: identity(_count(n)), "identity": lambda n: identity(_count(n))},
     **{"I": lambda n: identity(_count(n)), "len": lambda A: as_expr(A.shape[0])},
     "unvec": lambda a, m, n: words.unvec(a, _count(m), _count(n)),
 }
-METHODS = {"sum": WORDS["sum"], "mean": WORDS["mean"], "trace": WORDS["trace"], "dot": WORDS["dot"]}
+METHODS = {name: WORDS[name] for name in ("sum", "mean", "trace", "dot", "transpose", "diagonal")}

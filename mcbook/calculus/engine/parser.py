@@ -5,7 +5,9 @@ r"""Reading expressions as they are written in NumPy.
     product     = unary { ("*" | "/" | "@") unary }
     unary       = ("+" | "-") unary | power
     power       = postfix [ "**" unary ]
-    postfix     = atom { "." name [ arguments ] }
+    postfix     = atom { "." name [ arguments ] | "[" key [ "," key ] "]" }
+    key         = index | [ index ] ":" [ index ] | "None"     (of neighbours: a step other than 1 is refused)
+    index       = [ "-" ] whole number
     atom        = number | name | call | "(" sum ")"
     call        = name { "." name } arguments
 
@@ -15,49 +17,30 @@ before a function.  The text is read, never run: nothing in it can do anything b
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from mcbook.calculus.engine import remedies
 from mcbook.calculus.engine.algebra import as_expr, power, times, transpose
 from mcbook.calculus.engine.nodes import Expr, let
 from mcbook.calculus.engine.notation import METHODS, PRODUCTS, WORDS
+from mcbook.calculus.engine.picking import item
+from mcbook.calculus.engine.tokens import ParseError, Token, tokenise
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[^\W\d]\w*)|(?P<end>[;\n])|(?P<sign>\*\*|[-+*/@().,=\[\]:])"
-)
-_MODULES = {"np", "jnp", "numpy", "jax", "nn", "linalg", "special", "scipy", "math"}
-
-
-class ParseError(ValueError):
-    """What could not be read, where, and what would have been understood; `column` counts from 1."""
-
-    def __init__(self, message: str, text: str, at: int):
-        start = text.rfind("\n", 0, at) + 1
-        line = text[start:].split("\n")[0]
-        self.message, self.column, self.line = message, at - start + 1, text.count("\n", 0, at) + 1
-        super().__init__(f"{message} (column {self.column})\n  {line}\n  {' ' * (at - start)}^")
-
-
-class Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
-def tokenise(text: str) -> list[Token]:
-    """The tokens of a text, without spaces and comments. Raises ParseError for a character of no use."""
-    tokens: list[Token] = []
-    at, depth = 0, 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise ParseError(f"{text[at]!r} means nothing here", text, at)
-        kind, piece = str(match.lastgroup), match.group()
-        depth += (piece in "([") - (piece in ")]") if kind == "sign" else 0
-        if kind != "space" and not (kind == "end" and piece == "\n" and depth > 0):
-            tokens.append(Token(kind, piece, at))
-        at = match.end()
-    return [*tokens, Token("stop", "", len(text))]
+_MODULES = {
+    "np",
+    "jnp",
+    "numpy",
+    "jax",
+    "nn",
+    "linalg",
+    "special",
+    "scipy",
+    "math",
+    "torch",
+    "sp",
+    "functional",
+}
+_SUMS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b}
 
 
 def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
@@ -98,7 +81,10 @@ class _Reader:
     def expect(self, sign: str) -> Token:
         found = self.accept(sign)
         if found is None:
-            raise self.error(f"expected {sign!r}, found {self.token.text or 'the end'!r}", self.token)
+            raise self.error(
+                f"expected {sign!r}, found {self.token.text!r}" if self.token.text else f"expected {sign!r}",
+                self.token,
+            )
         return found
 
     def error(self, message: str, token: Token) -> ParseError:
@@ -110,8 +96,21 @@ class _Reader:
             return build(*args, **options)
         except ParseError:
             raise
-        except (ValueError, TypeError) as problem:
-            raise self.error(str(problem), token) from problem
+        except ValueError as problem:
+            between = token.text in ("@", "*", "+", "-")
+            fits = remedies.fitting(args[0], args[1], token.text) if between else ""
+            raise self.error(f"{problem}{fits}", token) from problem
+        except TypeError as problem:
+            told = remedies.signature(token.text, build, len(args), options)
+            raise self.error(told, token) from problem
+
+    def nothing_between(self) -> None:
+        """Raises where two things stand side by side."""
+        before, after = self.tokens[self.k - 1], self.token
+        if after.text == "(" and before.kind == "name" and before.text in self.known:
+            raise self.error(f"{before.text} is no function: write {before.text} @ (…) or * (…)", after)
+        if after.kind in ("name", "number") or after.text in ("(", "["):
+            raise self.error(remedies.missing_operation(before.text, after.text), after)
 
     # The grammar
 
@@ -121,10 +120,13 @@ class _Reader:
                 pass
             if self.token.kind == "name" and self.tokens[self.k + 1].text == "=":
                 name = self.take()
+                if self.tokens[self.k + 1].text == "=":
+                    raise self.error(remedies.of_character("="), self.token)
                 if name.text in self.known:
                     raise self.error(f"{name.text} has a meaning already", name)
                 self.expect("=")
                 self.known[name.text] = self.built(let, name, name.text, self.sum())
+                self.nothing_between()
                 if not self.accept(";", "\n"):
                     raise self.error("after the definitions, the expression itself is missing", self.token)
                 continue
@@ -132,6 +134,7 @@ class _Reader:
             while self.accept(";", "\n"):
                 pass
             if self.token.kind != "stop":
+                self.nothing_between()
                 raise self.error(f"{self.token.text!r} is left over", self.token)
             return value
 
@@ -139,9 +142,7 @@ class _Reader:
         left = self.product()
         while sign := self.accept("+", "-"):
             right = self.product()
-            left = self.built(
-                (lambda a, b: a + b) if sign.text == "+" else (lambda a, b: a - b), sign, left, right
-            )
+            left = self.built(_SUMS[sign.text], sign, left, right)
         return left
 
     def product(self) -> Expr:
@@ -163,19 +164,53 @@ class _Reader:
 
     def postfix(self) -> Expr:
         value = self.atom()
-        while dot := self.accept(".", "["):
-            if dot.text == "[":
-                raise self.error("the engine picks no entries; write the whole matrix", dot)
+        while mark := self.accept(".", "["):
+            if mark.text == "[":
+                value = self.built(item, mark, value, self.keys(mark))
+                continue
             name = self.take()
             if name.text == "T":
                 value = transpose(value)
+                if self.token.text == "(":
+                    raise self.error(".T takes no brackets", self.token)
             elif name.text == "shape":
                 value = as_expr(value.shape[self.index()])
             elif name.text in METHODS:
                 value = self.call(name, value)
             else:
-                raise self.error(f".{name.text} is not known; .T, .shape and {', '.join(METHODS)} are", name)
+                raise self.error(remedies.of_method(name.text, METHODS, WORDS), name)
         return value
+
+    def keys(self, bracket: Token) -> tuple[Any, ...]:
+        """What stands in square brackets, as Python would hand it on."""
+        found = [self.key(bracket)]
+        while self.accept(","):
+            found.append(self.key(bracket))
+        if self.token.kind == "stop":
+            raise self.error("the square bracket is never closed", bracket)
+        self.expect("]")
+        return tuple(found)
+
+    def key(self, bracket: Token) -> Any:
+        start = self.whole(bracket)
+        if not self.accept(":"):
+            if start is None and not (self.token.text == "None" and self.take()):
+                raise self.error("expected an index, 0, 1, … or -1, or a slice such as 1:3", self.token)
+            return start
+        stop = self.whole(bracket)
+        return slice(start, stop, self.whole(bracket) if self.accept(":") else None)
+
+    def whole(self, bracket: Token) -> int | None:
+        """A whole number, if one stands there."""
+        if self.token.kind == "sign" and self.token.text != "-":
+            return None
+        if self.token.text == "None":
+            return None
+        minus = self.accept("-")
+        token = self.take()
+        if token.kind != "number" or not token.text.isdigit():
+            raise self.error(f"an index is a whole number, known beforehand, got {token.text!r}", token)
+        return -int(token.text) if minus else int(token.text)
 
     def index(self) -> int:
         """[0] or [1]: after .shape, and after slogdet."""
@@ -195,20 +230,21 @@ class _Reader:
             self.expect(")")
             return value
         if token.kind != "name":
-            raise self.error(f"expected an expression, found {token.text or 'the end'!r}", token)
+            raise self.error(
+                f"expected an expression, found {token.text!r}" if token.text else "expected an expression",
+                token,
+            )
         while token.text in _MODULES and token.text not in self.known and self.accept("."):
             token = self.take()
         if self.token.text == "(" and token.text not in self.known:
             return self.call(token)
         if token.text in self.known:
             return self.known[token.text]
-        listing = ", ".join(sorted(self.known)) or "none"
-        raise self.error(f"{token.text} is not declared; known symbols: {listing}", token)
+        raise self.error(remedies.of_name(token.text, self.known, WORDS), token)
 
     def call(self, name: Token, *first: Expr) -> Expr:
         if name.text not in WORDS:
-            listing = ", ".join(sorted(WORDS))
-            raise self.error(f"the engine does not know {name.text}; it knows {listing}", name)
+            raise self.error(remedies.of_function(name.text, WORDS, self.known), name)
         args, options = self.arguments(name)
         if name.text == "slogdet" and self.index() != 1:
             raise self.error("slogdet(A)[0] is a sign and has no derivative; slogdet(A)[1] is known", name)
@@ -228,6 +264,11 @@ class _Reader:
             else:
                 args.append(self.sum())
             if self.token.text != ")":
+                self.nothing_between()
+                if self.token.kind == "stop":
+                    raise self.error(
+                        f"expected ',' or ')': the bracket after {name.text} is open", self.token
+                    )
                 self.expect(",")
         return args, options
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from mcbook.calculus.engine.algebra import split
 from mcbook.calculus.engine.nodes import Expr, Number
+from mcbook.calculus.engine.picking import is_unit, numbered
 
 SUM, SCALED, CHAIN, POSTFIX, ATOM = range(5)  # how tightly a piece of writing holds together
 
@@ -52,6 +53,43 @@ class Printer:
         raise NotImplementedError
 
     def bars(self, inside: str, double: bool) -> str:
+        raise NotImplementedError
+
+    def brackets(self, inside: str) -> str:
+        raise NotImplementedError
+
+    def below(self, base: str, places: Sequence[str]) -> str:
+        """What stands in these rows, or rows and columns, of something, counted from 1; ":" for all."""
+        raise NotImplementedError
+
+    def unit(self, k: int) -> str:
+        """Column k of the identity."""
+        raise NotImplementedError
+
+    # The alphabet of the index form
+
+    def indexed(self, base: str, letters: Sequence[str]) -> str:
+        """An entry by the letters, or places, of its row and column."""
+        raise NotImplementedError
+
+    def delta(self, i: str, j: str) -> str:
+        """1 where the letters agree, else 0."""
+        raise NotImplementedError
+
+    def sum_over(self, letter: str, n: int) -> str:
+        """The sum over a letter from 1 to n, to stand in front of what is summed."""
+        raise NotImplementedError
+
+    # The alphabet of statements
+
+    d = "d"
+    partial = "∂"
+
+    def nabla(self, f: str, x: str) -> str:
+        raise NotImplementedError
+
+    def vec(self, name: str) -> str:
+        """The columns of something stacked, by its name alone."""
         raise NotImplementedError
 
     # The walk
@@ -189,6 +227,11 @@ class Printer:
     def write_apply(self, E: Expr) -> tuple[str, int]:
         return self.call(E.data, E.args), ATOM
 
+    def write_pick(self, E: Expr) -> tuple[str, int]:
+        if is_unit(E):
+            return self.unit(E.data[1][0] + 1), ATOM
+        return self.below(self.brackets(self(E.args[0])), numbered(E)), ATOM
+
     def write_norm(self, E: Expr) -> tuple[str, int]:
         return self.bars(self(E.args[0]), True), ATOM
 
@@ -218,12 +261,10 @@ class Printer:
     def differential(self, E: Expr) -> str:
         """dE."""
         written, tightness = self.write(E)
-        if E.op in ("symbol", "let", "norm", "sqnorm"):
+        if E.op in ("symbol", "let", "norm", "sqnorm", "pick"):
             return self.d + written
         call = (tightness == ATOM and E.op not in ("number", "inner")) or E.op == "logdet"
         return self.d + self.space + written if call else self.d + self.parens(written)
-
-    d = "d"
 
     def term(self, C: Expr, E: Expr) -> str:
         """⟨C, dE⟩; for numbers, c dE."""
@@ -244,3 +285,8 @@ class Printer:
             sign = (f" {self.minus} " if minus else " + ") if written else self.minus if minus else ""
             written += sign + form(-C if minus else C, E)
         return written or "0"
+
+
+def joined(letters: Sequence[str]) -> str:
+    """The letters of an entry: ij, but i,3 and i+1,j."""
+    return ("" if all(len(a) == 1 and a.isalpha() for a in letters) else ",").join(letters)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mcbook.calculus.engine import algebra, vocabulary
+from mcbook.calculus.engine import algebra, picking, vocabulary
 from mcbook.calculus.engine.algebra import number, power
 from mcbook.calculus.engine.functions import apply
 from mcbook.calculus.engine.nodes import Expr, let, walk
@@ -30,6 +30,8 @@ def rebuild(node: Expr, args: tuple[Expr, ...]) -> Expr:
             return apply(node.data, args[0])
         case "let":
             return let(node.data, args[0])
+        case "pick":
+            return picking.pick(args[0], *node.data)
         case "unvec":
             return vocabulary.unvec(args[0], *node.shape)
     return BUILD[node.op](*args)

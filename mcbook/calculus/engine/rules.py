@@ -10,17 +10,11 @@ needs no rule of its own).  In the table A, B, … are the arguments, Y is the v
 one), k is the number of the argument that moves.
 """
 
-from typing import NamedTuple
-
 from mcbook.calculus.engine.adjoints import (
-    Step,
-    by_itself,
+    Rule,
     det_forward,
     inverse_forward,
     inverse_reverse,
-    kron_left_reverse,
-    kron_reverse,
-    kron_right_reverse,
     linear,
     lse_forward,
     lse_reverse,
@@ -39,31 +33,10 @@ from mcbook.calculus.engine.adjoints import (
 from mcbook.calculus.engine.algebra import hadamard, identity, matmul, ones, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS
 from mcbook.calculus.engine.nodes import Expr
-from mcbook.calculus.engine.vocabulary import (
-    diag,
-    diagonal,
-    inner,
-    inverse,
-    lower,
-    skew,
-    sym,
-    trace,
-    unvec,
-    upper,
-    vec,
-)
-
-
-class Rule(NamedTuple):
-    """A named rule: its statement in words and in LaTeX, where it holds, and both its directions."""
-
-    title: str
-    statement: str
-    latex: str
-    forward: Step
-    reverse: Step
-    condition: str = ""
-
+from mcbook.calculus.engine.patterns import TITLES
+from mcbook.calculus.engine.picking import picked
+from mcbook.calculus.engine.rearranging import REARRANGING
+from mcbook.calculus.engine.vocabulary import inner, inverse, trace
 
 RULES: dict[str, Rule] = {
     "add": Rule(
@@ -207,91 +180,7 @@ RULES: dict[str, Rule] = {
         forward=sqdist_forward,
         reverse=sqdist_reverse,
     ),
-    "diag": Rule(
-        "diagonal matrix",
-        "⟨C, diag(da)⟩ = ⟨diag C, da⟩",
-        r"\langle C, \operatorname{diag}(\mathrm{d}a)\rangle"
-        r" = \langle \operatorname{diag}C, \mathrm{d}a\rangle",
-        forward=linear,
-        reverse=lambda E, k, C, Y: diagonal(C),
-    ),
-    "diagonal": Rule(
-        "diagonal",
-        "⟨c, diag(dA)⟩ = ⟨diag c, dA⟩",
-        r"\langle c, \operatorname{diag}(\mathrm{d}A)\rangle"
-        r" = \langle \operatorname{diag}c, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=lambda E, k, C, Y: diag(C),
-    ),
-    "sym": Rule(
-        "symmetric part",
-        "⟨C, sym dA⟩ = ⟨sym C, dA⟩",
-        r"\langle C, \operatorname{sym}\mathrm{d}A\rangle"
-        r" = \langle \operatorname{sym}C, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=by_itself(sym),
-    ),
-    "skew": Rule(
-        "antisymmetric part",
-        "⟨C, skew dA⟩ = ⟨skew C, dA⟩",
-        r"\langle C, \operatorname{skew}\mathrm{d}A\rangle"
-        r" = \langle \operatorname{skew}C, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=by_itself(skew),
-    ),
-    "lower": Rule(
-        "lower triangle",
-        "⟨C, lower dA⟩ = ⟨lower C, dA⟩",
-        r"\langle C, \operatorname{lower}\mathrm{d}A\rangle"
-        r" = \langle \operatorname{lower}C, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=by_itself(lower),
-    ),
-    "upper": Rule(
-        "upper triangle",
-        "⟨C, upper dA⟩ = ⟨upper C, dA⟩",
-        r"\langle C, \operatorname{upper}\mathrm{d}A\rangle"
-        r" = \langle \operatorname{upper}C, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=by_itself(upper),
-    ),
-    "vec": Rule(
-        "stacking",
-        "⟨c, vec dA⟩ = ⟨unvec c, dA⟩",
-        r"\langle c, \operatorname{vec}\mathrm{d}A\rangle"
-        r" = \langle \operatorname{unvec}c, \mathrm{d}A\rangle",
-        forward=linear,
-        reverse=lambda E, k, C, Y: unvec(C, *E.args[0].shape),
-    ),
-    "unvec": Rule(
-        "unstacking",
-        "⟨C, unvec da⟩ = ⟨vec C, da⟩",
-        r"\langle C, \operatorname{unvec}\mathrm{d}a\rangle"
-        r" = \langle \operatorname{vec}C, \mathrm{d}a\rangle",
-        forward=linear,
-        reverse=lambda E, k, C, Y: vec(C),
-    ),
-    "kron": Rule(
-        "Kronecker product",
-        "d(A ⊗ B) = dA ⊗ B + A ⊗ dB; ⟨C, dA ⊗ B⟩ = Σ ⟨C_ij, B⟩ dA_ij over the blocks of C",
-        r"\mathrm{d}(A \otimes B) = \mathrm{d}A \otimes B + A \otimes \mathrm{d}B",
-        forward=linear,
-        reverse=kron_reverse,
-    ),
-    "kron_left": Rule(
-        "blocks against a factor",
-        "⟨D, [⟨C_ij, B⟩]⟩ = ⟨C, D ⊗ B⟩",
-        r"\langle D, [\langle C_{ij}, B\rangle]\rangle = \langle C, D \otimes B\rangle",
-        forward=linear,
-        reverse=kron_left_reverse,
-    ),
-    "kron_right": Rule(
-        "weighted blocks",
-        "⟨D, Σ A_ij C_ij⟩ = ⟨C, A ⊗ D⟩",
-        r"\langle D, \textstyle\sum A_{ij} C_{ij}\rangle = \langle C, A \otimes D\rangle",
-        forward=linear,
-        reverse=kron_right_reverse,
-    ),
+    **REARRANGING,
 }
 
 
@@ -304,6 +193,8 @@ def rule_of(E: Expr) -> Rule:
 
 def title_of(E: Expr) -> str:
     """The name under which a line quotes the rule: of an entrywise function, its own derivative."""
+    if E.op == "pick":
+        return f"picking {picked(E)}"
     return FUNCTIONS[E.data].title if E.op == "apply" else RULES[E.op].title
 
 
@@ -320,7 +211,7 @@ def condition_of(E: Expr) -> str:
     return RULES[E.op].condition.replace("A", argument)
 
 
-TITLES_IN_LATEX = {f.title: f.title_latex for f in FUNCTIONS.values()}
+TITLES_IN_LATEX = TITLES | {f.title: f.title_latex for f in FUNCTIONS.values()}
 
 
 def title_latex(title: str) -> str:

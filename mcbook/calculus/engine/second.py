@@ -15,7 +15,8 @@ from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, numb
 from mcbook.calculus.engine.derive import derive
 from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
-from mcbook.calculus.engine.nodes import Expr, require_distinct_names, symbol
+from mcbook.calculus.engine.nodes import Expr, array_shape, require_distinct_names, symbol
+from mcbook.calculus.engine.picking import columns_of
 from mcbook.calculus.engine.printer import CHAIN
 from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.engine.simplify import fold
@@ -96,11 +97,6 @@ def _stated(matrix: Expr) -> str:
     return Text().at(matrix, CHAIN)
 
 
-def array_shape(F: Expr) -> tuple[int, ...]:
-    """The shape of the array that an expression stands for: a column is 1-D, a number 0-D."""
-    return () if F.is_scalar else F.shape[:1] if F.is_column else F.shape
-
-
 def jacobian(F: Any, X: Any) -> Jacobian:
     """The derivative of an array by an array. Raises ValueError where X is no symbol, or not in F."""
     _require_symbol(F, X)
@@ -172,12 +168,29 @@ def _passage(L: Expr, k: int) -> Expr:
             return times(number(1) / 2, add(I(n * n), times(sign, commutation(n, n))))
         case "lower" | "upper":
             return diag(vec((lower if L.op == "lower" else upper)(ones(n, n))))
+        case "pick":
+            left, right = (columns_of(n, run) for n, run in zip(A.shape, L.data, strict=True))
+            return transpose(kron(right, left))
         case "vec" | "unvec" | "let":
             return I(A.shape[0] * A.shape[1])
         case "solve" if k == 1:
             return kron(I(A.shape[1]), inverse(rest[0]))
+        case "kron":
+            return _of_kron(L.args, k)
+        case "kron_left" | "kron_right" if k == 0:  # the adjoint of A ↦ A ⊗ B, or of B ↦ A ⊗ B
+            first = L.op == "kron_left"
+            free = ones(*L.shape)
+            return transpose(_of_kron((free, *rest) if first else (*rest, free), 0 if first else 1))
         case "diag":
             return selection(n)
         case "diagonal":
             return transpose(selection(n))
     raise ValueError(f"no Kronecker form for {L.op}, met in {L!r}; its products (jvp, hvp) are known.")
+
+
+def _of_kron(factors: tuple[Expr, ...], k: int) -> Expr:
+    """vec(A ⊗ B) = (I ⊗ K ⊗ I)(vec A ⊗ vec B), linear in each of the two."""
+    (m, n), (p, q) = (A.shape for A in factors)
+    swap = kron(kron(identity(n), commutation(q, m)), identity(p))
+    moving, still = (identity(factors[k].shape[0] * factors[k].shape[1]), vec(factors[1 - k]))
+    return matmul(swap, kron(moving, still) if k == 0 else kron(still, moving))

@@ -1,10 +1,11 @@
 """Expressions in plain text, with the letters that a terminal has."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
 
 from mcbook.calculus.engine.nodes import Expr, Number
-from mcbook.calculus.engine.printer import ATOM, SCALED, Printer
+from mcbook.calculus.engine.printer import ATOM, SCALED, Printer, joined
 
 _RAISED = str.maketrans("0123456789-/T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟᵀ")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -96,6 +97,31 @@ class Text(Printer):
 
     def bars(self, inside: str, double: bool) -> str:
         return f"‖{inside}‖" if double else f"|{inside}|"
+
+    def brackets(self, inside: str) -> str:
+        return f"[{inside}]"
+
+    def below(self, base: str, places: Sequence[str]) -> str:
+        return base + ",".join(places).translate(_LOWERED)
+
+    def unit(self, k: int) -> str:
+        return "e" + str(k).translate(_LOWERED)
+
+    def indexed(self, base: str, letters: Sequence[str]) -> str:
+        below = joined(letters)
+        return f"{base}_({below})" if "+" in below else f"{base}_{below}"
+
+    def delta(self, i: str, j: str) -> str:
+        return f"δ_{joined((i, j))}"
+
+    def sum_over(self, letter: str, n: int) -> str:
+        return f"Σ_{letter} "
+
+    def nabla(self, f: str, x: str) -> str:
+        return f"∇{f}({x})"
+
+    def vec(self, name: str) -> str:
+        return f"vec {name}"
 
     def pair(self, left: str, right: str) -> str:
         return f"⟨{left}, {right}⟩"

@@ -21,6 +21,7 @@ from mcbook.calculus.engine.algebra import (
 )
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
 from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.picking import is_unit
 
 
 def _square(A: Any, word: str) -> Expr:
@@ -72,6 +73,8 @@ def total(A: Any) -> Expr:
         return times(*A.args[:-1], total(A.args[-1]))
     if A.op == "ones":
         return number(A.shape[0] * A.shape[1])
+    if is_unit(A):
+        return number(1)
     if A.op == "hadamard" and len(A.args) == 2 and 1 in A.shape:
         a, b = (_column(v, "sum") for v in A.args)
         return matmul(transpose(a), b)
@@ -94,9 +97,18 @@ def inner(A: Any, B: Any) -> Expr:
             return times(*scalars, total(N))
         if M.op == "identity":
             return times(*scalars, trace(N))
+    for M, N in ((A, B), (B, A)):
+        if M.op == "matmul" and min(M.shape) > 1 and (k := _waist(M)):  # ⟨u vᵀ, N⟩ = uᵀ N v
+            u, v = matmul(*M.args[:k]), transpose(matmul(*M.args[k:]))
+            return times(*scalars, matmul(transpose(u), N, v))
     if A.is_column or A.shape[0] == 1:
         return times(*scalars, matmul(transpose(A), B) if A.is_column else matmul(A, transpose(B)))
     return times(*scalars, Expr("sqnorm", (A,), (1, 1)) if A is B else Expr("inner", (A, B), (1, 1)))
+
+
+def _waist(M: Expr) -> int:
+    """Where a product of matrices is a column times a row, or 0."""
+    return next((k for k, factor in enumerate(M.args) if k and factor.shape[0] == 1), 0)
 
 
 def norm(A: Any) -> Expr:
@@ -161,6 +173,8 @@ def diag(a: Any) -> Expr:
         return times(a, identity(1)) if a.is_scalar else identity(a.shape[0])
     if a.op == "times":
         return times(*a.args[:-1], diag(a.args[-1]))
+    if is_unit(a):
+        return matmul(a, transpose(a))
     return Expr("diag", (a,), (a.shape[0],) * 2)
 
 

@@ -5,7 +5,7 @@ same edit of the right gradient says what a learner may have written.  An edit r
 which is then read again; nearly all are no expressions, or of other shapes, and fall away there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -74,9 +74,16 @@ def places(text: str) -> Iterator[Place]:
             calls.append(before.text if before.kind == "name" else calls[-1])
 
 
-def edits(text: str, names: Sequence[str], averaged: Sequence[str]) -> Iterator[Edit]:
-    """All edits of a text; `names` are those that may stand in it, `averaged` the numbers of samples."""
-    for place in places(text):
+def edits(
+    text: str, names: Sequence[str], averaged: Sequence[str], scalars: Collection[str] = ()
+) -> Iterator[Edit]:
+    """All edits of a text; `names` are those that may stand in it, those of numbers in `scalars`.
+
+    `averaged` are the numbers of samples.
+    """
+    found = list(places(text))
+    made = {p.token.text for p in found if p.after.text == "=" and not p.inside}
+    for place in found:
         if place.after.text == "=" or place.inside in FIXED:
             continue  # the name of a definition or an option; a size
         if place.before.text == "=" and place.inside:
@@ -84,10 +91,11 @@ def edits(text: str, names: Sequence[str], averaged: Sequence[str]) -> Iterator[
             continue
         yield from products(place)
         yield from signs(place)
-        yield from numbers(place, averaged)
+        yield from numbers(place, averaged, text)
         yield from transposes(place)
-        yield from functions(place)
+        yield from functions(place, scalars)
         yield from steps(place, names)
+        yield from too_far(place, made)
 
 
 def at(token: Token) -> str:
@@ -121,7 +129,13 @@ def signs(p: Place) -> Iterator[Edit]:
         yield Edit("sign", 1.0 + inner, f"a minus forgotten {at(token)}", token.at, token.at, "-")
 
 
-def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
+def too_small(m: str, text: str) -> tuple[str, str]:
+    """What it is called that m times a term would be right: nothing divided, nothing averaged."""
+    counted_once = m.isdigit() and f"/{m}" not in text.replace(" ", "") and "mean" not in text
+    return ("batch", f"counted once, not {m} times,") if counted_once else ("mean", f"1/{m} too much")
+
+
+def numbers(p: Place, averaged: Sequence[str], text: str) -> Iterator[Edit]:
     """A 2 or ½ before a term, a number of samples, a number doubled, halved or too much."""
     token = p.token
     if p.starts_term and not (token.kind == "number" and p.after.text in ENDS):
@@ -131,7 +145,8 @@ def numbers(p: Place, averaged: Sequence[str]) -> Iterator[Edit]:
             yield Edit("factor", cost, what, token.at, token.at, f"{c} * ")
         for m in averaged:
             yield Edit("mean", 1.05, f"1/{m} forgotten {at(token)}", token.at, token.at, f"1 / {m} * ")
-            yield Edit("mean", 1.05, f"1/{m} too much {at(token)}", token.at, token.at, f"{m} * ")
+            label, words = too_small(m, text)
+            yield Edit(label, 1.05, f"{words} {at(token)}", token.at, token.at, f"{m} * ")
     end = token.at + len(token.text)
     if token.kind == "number" and p.before.text != "**" and {p.before.text, p.after.text} & {"*", "/"}:
         for new, words in (
@@ -154,7 +169,7 @@ def transposes(p: Place) -> Iterator[Edit]:
         yield Edit("layout", 1.1, f"a transpose forgotten {at(token)}", end, end, ".T")
 
 
-def functions(p: Place) -> Iterator[Edit]:
+def functions(p: Place, scalars: Collection[str]) -> Iterator[Edit]:
     """φ taken once too often; an inverse too much or forgotten; a mean for a sum."""
     token, end = p.token, p.token.at + len(p.token.text)
     if p.after.text == "(":
@@ -164,7 +179,7 @@ def functions(p: Place) -> Iterator[Edit]:
             yield Edit("rule", 1.2, f"an inverse too much {at(token)}", token.at, end, "")
         if token.text == "mean":
             yield Edit("mean", 1.0, f"a mean for a sum {at(token)}", token.at, end, "sum")
-    elif token.kind == "name" and p.ends_value:
+    elif token.kind == "name" and p.ends_value and token.text not in scalars:
         yield Edit(
             "rule", 1.2, f"{token.text} for its inverse {at(token)}", token.at, end, f"inv({token.text})"
         )
@@ -189,6 +204,16 @@ def steps(p: Place, names: Sequence[str]) -> Iterator[Edit]:
             label = "point" if time_of(name) is None else "time"
             what = f"{p.token.text} where {name} belongs, {at(p.token)}"
             yield Edit(label, 1.05, what, p.token.at, p.token.at + len(p.token.text), name)
+
+
+def too_far(p: Place, made: Collection[str]) -> Iterator[Edit]:
+    """A step too many: a term of a sum that the learner made, d_0, and that is of a step."""
+    token, what = p.token, f"the term {p.token.text} too much {at(p.token)}"
+    if token.text in made and time_of(token.text) is not None:
+        if p.before.text in ("+", "-") and p.after.text in ENDS:
+            yield Edit("time", 1.05, what, p.before.at, token.at + len(token.text), "")
+        elif p.before.text in OPENS and p.after.text == "+":
+            yield Edit("time", 1.05, what, token.at, p.after.at + 1, "")
 
 
 def rewritings(text: str) -> Iterator[Edit]:

@@ -30,10 +30,10 @@ def metrics(graph: Graph) -> Iterator[Metric]:
         yield f"{name} G {name}ᵀ", lambda d, G: d.value(X) @ G @ d.value(X).T
         return
     if columns > 1:
+        yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
+    if rows == columns > 1:  # of maps from a space to itself; X Xᵀ has no inverse where X is tall
         yield f"{name} {name}ᵀ G", lambda d, G: d.value(X) @ d.value(X).T @ G
         yield f"G {name}ᵀ {name}", lambda d, G: G @ d.value(X).T @ d.value(X)
-        yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
-    if rows == columns > 1:
         yield f"G {name}ᵀ", lambda d, G: G @ d.value(X).T
         yield f"{name}ᵀ G", lambda d, G: d.value(X).T @ G
         yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)

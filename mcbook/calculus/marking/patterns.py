@@ -142,6 +142,26 @@ def a_step_too_far(graph: Graph) -> Iterator[Slip]:
             yield Slip("time", 1.1, what, ((n, wrong),))
 
 
+def met_too_early(graph: Graph) -> Iterator[Slip]:
+    """The same where the variable enters a step: met by J_1ᵀ C, the cotangent of w_0, and not by C."""
+    named = {n.name: n for n in walk(graph.derivation.f) if n.name}
+    for after in [n for n in named.values() if n.op == "let"]:
+        t, inside = time_of(after.name), list(walk(after.args[0], behind_names=False))
+        before = named.get(f"{after.name.removesuffix(str(t))}{(t or 0) - 1}")
+        if before is None or before.shape != after.shape or before not in inside:
+            continue
+        x = symbol(unused_name("x", {*named, "C"}), before.shape)
+        step = substitute(after.args[0], {before: x})
+        for n, e in enumerate(graph.edges):
+            if e.k < 0 or e.E.op in ("add", "let") or e.E.shape != after.shape or e.E not in inside:
+                continue
+            if before not in walk(e.target):
+                back = substitute(derive(inner(e.C, step), x).gradient, {x: before})
+                wrong = substitute(e.right, {e.C: back})
+                what = "the cotangent from before the step where the one from after it belongs"
+                yield Slip("time", 1.1, what, ((n, wrong),))
+
+
 def powers_of_entries(graph: Graph) -> Iterator[Slip]:
     """3 X∘X for the derivative of a product X X X: as for numbers."""
     for node in graph.nodes:
@@ -193,4 +213,5 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
     yield from cross_entropy(graph)
     yield from shifted_steps(graph)
     yield from a_step_too_far(graph)
+    yield from met_too_early(graph)
     yield from powers_of_entries(graph)

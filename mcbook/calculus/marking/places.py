@@ -36,7 +36,7 @@ def other_times(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
 
 def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
     """z for φ(z), φ(z) for z, X for XW, X + F for F."""
-    inside = bare(V)
+    inside, named = bare(V), {W.args[0] for W in parts if W.op == "let"}
     if inside.op == "apply":
         label = "activation" if inside.data == "relu" else "point"
         yield label, 1.1, f"{text(inside.args[0])} where {text(V)} belongs", inside.args[0]
@@ -45,7 +45,7 @@ def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
             continue
         if W.op == "apply" and bare(W.args[0]) is inside:
             yield "point", 1.2, f"{text(W)} where {text(V)} belongs", W
-        elif W.op == "add" and any(a is V or a is inside for a in W.args):
+        elif W.op == "add" and any(a is V or a is inside for a in W.args) and W in named:
             yield "point", 1.3, f"{text(W)} where {text(V)} belongs", W
     if inside.op == "times" and inside.args[-1].shape == V.shape and inside.args[0].op != "number":
         label = "point" if V.op == "let" else "factor"
@@ -146,8 +146,8 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
         if e.C in V.free or V.op in ("number", "ones", "identity"):
             continue
         for swap in SWAPS:
-            if swap is a_term_left_out and X in V.free:
-                continue
+            if swap in (a_term_left_out, a_sign_inside) and X in V.free:
+                continue  # a sign in a residual is misread wherever it is used: `misread_slips`
             if swap is its_derivative and e.E.op == "hadamard":
                 continue
             for label, cost, what, W in swap(V, parts):

@@ -35,10 +35,11 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     """The answers one edit away that have the variable's shape and a value, one for each class and value."""
     f = search.graph.derivation.f
     E = _read(answer, f)
-    known = list(dict.fromkeys(n.name for n in (*f.free, *definitions(f), *definitions(E or f))))
+    nodes = [*f.free, *definitions(f), *definitions(E or f)]
+    known, scalars = list(dict.fromkeys(n.name for n in nodes)), {n.name for n in nodes if n.is_scalar}
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
-    for edit in edits(answer, known, averaged):
+    for edit in edits(answer, known, averaged, scalars):
         E = _read(edit.of(answer), f)
         if E is None or E.shape != search.graph.X.shape or (edit.label, E) in found:
             continue
@@ -77,10 +78,13 @@ def with_a_slip(search: Search, answers: Sequence[Repaired]) -> Iterator[Explana
     if not search.values:
         return
     values = np.stack(search.values)
-    for r in answers:
+    for r in (r for r in answers if r.edit.label == "sign" and r.edit.cost <= 1.05):  # others fit too much
         gaps = ((values - r.value) ** 2).sum(1)
         for j in np.flatnonzero(gaps <= (TOLERANCE * norm(r.value)) ** 2):
             found = Explanation((r.slip, search.slips[j]))
+            vanishes = any(new == 0.0 for _, new in search.slips[j].changes if isinstance(new, float))
+            if vanishes or search.slips[j].label == "sign":
+                continue  # with a changed sign, A − Aᵀ, something may vanish that was never forgotten
             if found.cost <= LIMIT and _same(r.E, search, search.slips[j]):
                 yield found
 

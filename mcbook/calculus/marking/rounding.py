@@ -52,6 +52,8 @@ def _limit(
     for node in walk(answer):
         if node.op != "number" or node.data in own or node.data in (0, 1, -1, 2, -2):
             continue
+        if _only_weighs_a_term(node, answer):
+            continue
         c = Fraction(node.data)
         for sharper in (c / 1000, c * 1000):
             new = _with(answer, node, c, sharper)
@@ -63,6 +65,14 @@ def _limit(
                 limit = "goes to 0" if sharper < c else "grows"
                 return f"right in the limit where the constant {float(c):g} {limit}"
     return ""
+
+
+def _only_weighs_a_term(c: Expr, answer: Expr) -> bool:
+    """Whether c does nothing but multiply a term of the answer: that is a term too much, and no limit."""
+    if answer.op != "add":
+        return False
+    rest = [a.args[1:] if a.op == "times" and a.args[0] is c else (a,) for a in answer.args]
+    return c not in walk(*(a for args in rest for a in args))
 
 
 def _with(answer: Expr, node: Expr, c: Fraction, sharper: Fraction) -> Expr | None:

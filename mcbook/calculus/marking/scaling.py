@@ -49,7 +49,7 @@ def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
             continue
         s = number(abs(s.data)) if s.op == "number" else s
         base = s.args[0] if s.op == "power" else s
-        mean = (s.op == "power" and base.name in COUNTS) or _one_over_size(s, e.target)
+        mean = base.name in COUNTS or _one_over_size(s, e.target)
         label = "mean" if mean else "factor"
         what = f"{text(s)} before {text(e.target)}"
         yield Slip(label, 1.0, f"{what} forgotten", ((n, times(s**-1, e.right)),))
@@ -82,10 +82,19 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], t
     if e.E.op in PRODUCTS and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
-        yield Slip("one-sided", 1.2, kept, ((n, 2.0), (other, 0.0)))
+        yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
     if e.E.op in PRODUCTS and len(edges) > 2:
         alone = f"only {what} taken, of its {len(edges)} places"
         yield Slip("one-sided", 0.95, alone, tuple((m, 0.0) for m, _ in edges if m != n))
+        if n == edges[0][0]:
+            yield from _some_of(e.E, [m for m, _ in edges])
+
+
+def _some_of(E: Expr, edges: list[int]) -> Iterator[Slip]:
+    """1/3 or 2/3 of what a product with three places of the variable hands on, as a number."""
+    for k in range(1, len(edges)):
+        c = Fraction(k, len(edges))
+        yield Slip("factor", 1.0, f"a factor {c} of {text(E)}", tuple((m, float(c)) for m in edges))
 
 
 def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:

@@ -19,8 +19,10 @@ from mcbook.calculus.marking.slips import Slip
 TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
+UNUSUAL = 0.25  # and more where neither is one of those that people make beside another
+COMMON = {"sign", "factor", "mean", "penalty", "layout"}
 HABIT = 0.15
-LIMIT = 2.65  # beyond this an explanation is less likely than that there is none
+LIMIT = 2.56  # beyond this an explanation is less likely than that there is none
 
 
 class Explanation(NamedTuple):
@@ -37,6 +39,7 @@ class Explanation(NamedTuple):
     def cost(self) -> float:
         extra = SECOND * (len(self.slips) - 1) + (HABIT if self.habit else 0)
         extra += ALIKE * (len(self.slips) - len(self.labels))
+        extra += UNUSUAL * (len(self.labels) > 1 and not self.labels & COMMON)
         return sum(s.cost for s in self.slips) + extra
 
     @property

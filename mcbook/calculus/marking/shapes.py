@@ -68,11 +68,11 @@ def _rows(v: Expr, M: Expr) -> Expr:
     return matmul(ones(M.shape[0]), transpose(v))
 
 
-def half_way(graph: Graph) -> Iterator[tuple[int, str, str]]:
-    """Every node at which somebody may have stopped: its place, the class, and in words."""
+def half_way(graph: Graph) -> Iterator[tuple[int, str]]:
+    """Every node at which somebody may have stopped: its place, and in words."""
     for e in graph.edges:
         if e.k == -1 and e.E.op != "let" and e.E is not graph.X:
-            yield e.end, "rule", f"stopped at the derivative by {text(e.E)}"
+            yield e.end, f"stopped at the derivative by {text(e.E)}"
 
 
 def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]:
@@ -86,11 +86,10 @@ def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]
         found = search.explain(turned, last=3)
         if found:
             return [Explanation((*x.slips, layout), x.habit) for x in found]
-    for before in (None, *search.slips):
-        found = list(_after(search, before, answers))
-        if found:
-            return sorted(found, key=lambda x: x.cost)
-    return []
+    found = list(_after(search, None, answers))
+    if not found:
+        found = [x for before in search.slips for x in _after(search, before, answers)]
+    return sorted(found, key=lambda x: x.cost)
 
 
 def _after(search: Search, before: Slip | None, answers: Sequence[Reals]) -> Iterator[Explanation]:
@@ -112,9 +111,9 @@ def _after(search: Search, before: Slip | None, answers: Sequence[Reals]) -> Ite
             for label, cost, what, right in ways(e):
                 if all(_is_last(search, n, e, right, cotangents(d), d, A) for d, A in enumerate(answers)):
                     yield Explanation((*earlier, Slip(label, cost, what, ())))
-    for place, label, what in half_way(graph):
+    for place, what in half_way(graph):
         if all(_is_half(graph, place, cotangents(d)[0], A) for d, A in enumerate(answers)):
-            yield Explanation((*earlier, Slip(label, 1.3, what, ())))
+            yield Explanation((*earlier, Slip("", 1.3, what, ())))  # of no class: no rule is wrong
 
 
 def ways(e: Edge) -> list[Way]:

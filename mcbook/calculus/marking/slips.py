@@ -67,6 +67,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.0, "the second inverse forgotten", "-Y.T @ C"),
         ("rule", 1.0, "the first inverse forgotten", "-C @ Y.T"),
         ("rule", 1.0, "both inverses forgotten", "-C"),
+        ("rule", 1.05, "the inverse differentiated as if it were the matrix itself", "C"),
         ("rule", 1.0, "the transposes of A⁻ᵀ C A⁻ᵀ forgotten", "-Y @ C @ Y"),
         ("rule", 1.4, "both inverses written on the left", "-Y.T @ Y.T @ C"),
         ("rule", 1.4, "both inverses written on the right", "-C @ Y.T @ Y.T"),
@@ -84,6 +85,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.0, MULTIPLIED, "-A @ C @ Y.T"),
         ("rule", 1.1, "the inner solve forgotten: B for A⁻¹B", "-Z @ B.T"),
         ("rule", 1.0, "both solves forgotten", "-C @ B.T"),
+        ("rule", 1.1, "the solve differentiated as if it were a product", "C @ B.T"),
         ("rule", 1.4, "both solves written on the left", "-solve(A.T, Z) @ B.T"),
         ("hadamard", 1.0, "A⁻² entry by entry, as for numbers", "-inv(A).T * inv(A).T * (C @ B.T)"),
     ),
@@ -173,6 +175,8 @@ def _slopes(e: Edge, z: Expr) -> dict[str, Expr]:
 def rows_for(e: Edge) -> tuple[Row, ...]:
     op = e.E.op if e.E.op != "solve" else f"solve {'AB'[e.k]}"
     rows = TABLE.get(op, ())
+    if e.E.op == "power" and not e.E.is_scalar:  # entry by entry: a function as others are
+        rows = tuple(("activation", *row[1:]) if row[3] == "R * A / p" else row for row in rows)
     if e.E.op == "power" and e.E.data == -1:  # (1/s)′ = −1/s²: only of a plain s is the exponent forgotten
         plain = bare(e.E.args[0]).op == "symbol" or not e.E.is_scalar
         return tuple(row for row in rows if row[0] == "activation" or (row[3] == "R * A" and plain))
@@ -190,6 +194,10 @@ def rule_slips(n: int, e: Edge) -> Iterator[Slip]:
             continue
         if wrong is not e.right and wrong.shape == e.right.shape:
             yield Slip(label, cost, what, ((n, wrong),))
+            if "transpose" in what and what.endswith(
+                ("forgotten", "not transposed")
+            ):  # as good a name for it
+                yield Slip("layout", cost + 0.04, what, ((n, wrong),))
 
 
 def product(factors: tuple[Expr, ...]) -> Expr:

@@ -27,7 +27,8 @@ from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
 MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
-NATURAL = 1.05  # what "another metric" costs beside the slips
+NATURAL = (1.07, 1.0)  # what "another metric" costs beside the slips; of a structured X, where it is usual
+TIE = 0.02
 
 
 @lru_cache(maxsize=64)
@@ -104,17 +105,19 @@ def _hypotheses(
         same = [x for x in single if x.labels == {whole[0]}]
         rest = [x for x in single if x not in same]
         yield _explained(search, [*same, *rest], answers, truths) if same else _plain(*whole)
-    metric = other_metric(graph, draws, truths, answers)
-    if metric and (not single or single[0].cost > NATURAL):
-        yield _plain("natural", f"the answer is {metric}, the gradient G in another metric", "another metric")
+    metric, usual = other_metric(graph, draws, truths, answers), NATURAL[graph.X.data.structure != ""]
+    if metric and (not single or single[0].cost > usual - TIE):
+        words = f"the answer is {metric}, the gradient G in another metric"
+        if single and single[0].cost <= usual + TIE:
+            yield _either(words, single[0].slips[0].what)
+        yield _plain("natural", words, "another metric")
     if single:
         yield _explained(search, single, answers, truths)
-    if _projects_to(graph, answers, truths):
-        structure = graph.X.data.structure
-        yield _plain(
-            "symmetric",
-            f"the gradient of a free matrix: {text(graph.X)} is {structure}, and so is its gradient",
-        )
+    if labels := _unprojected(search, answers, truths):
+        words = f"{text(graph.X)} is {graph.X.data.structure}, and so is its gradient"
+        turned = ", and that transposed" if len(labels) > 1 else ""
+        found = _plain("symmetric", f"the gradient of a free matrix{turned}: {words}")
+        yield found._replace(classes=labels)
     found = search.explain(answers, 1, 3)
     if found:
         yield _explained(search, found, answers, truths)
@@ -153,12 +156,24 @@ def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[st
     return None
 
 
-def _projects_to(graph: Graph, answers: Sequence[Reals], truths: Sequence[Reals]) -> bool:
-    """Whether the answer differs from the gradient only by what the structure of X cuts off."""
-    structure = graph.X.data.structure
-    return structure != "" and all(
-        near(project(A, structure), G) for A, G in zip(answers, truths, strict=True)
-    )
+def _unprojected(search: Search, answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, ...]:
+    """The classes, where the answer differs from the gradient only by what the structure of X cuts off.
+
+    Of a diagonal or triangular X that is the gradient of a free matrix or its transpose, and nothing else:
+    too little is left of others to know them by.
+    """
+    structure = search.graph.X.data.structure
+    if not structure or not all(near(project(A, structure), G) for A, G in zip(answers, truths, strict=True)):
+        return ()
+    if structure == "symmetric":
+        return ("symmetric",)
+    before = next(e for e in search.graph.edges if e.k == -2).start
+    free = [
+        search.graph.sweep(M)[0][before].reshape(A.shape) for M, A in zip(search.base, answers, strict=True)
+    ]
+    if all(map(near, free, answers)):
+        return ("symmetric",)
+    return ("layout", "symmetric") if all(near(F.T, A) for F, A in zip(free, answers, strict=True)) else ()
 
 
 def _multiple(answers: Sequence[Reals], truths: Sequence[Reals]) -> float:
@@ -186,14 +201,17 @@ def _explained(
     if best.habit:
         evidence += f", if one also writes, rightly here, with {best.habit.what}"
     if rival := _rival(found):
-        either = f"either {what}, or {' and '.join(slip.what for slip in rival.slips)}"
-        return Diagnosis(
-            either, f"the numbers cannot tell: {evidence}", "ambiguous", hints=(SHAPE, either, either)
-        )
+        return _either(what, " and ".join(slip.what for slip in rival.slips))
     rest = [x for x in found if x is not best][:5]
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
     hints = ladder(verdict, what, where, term, answers[0].shape == truths[0].shape)
-    return Diagnosis(what, evidence, verdict, tuple(sorted(best.labels)), line, term, hints, others)
+    classes = () if "" in best.labels else tuple(sorted(best.labels))
+    return Diagnosis(what, evidence, verdict, classes, line, term, hints, others)
+
+
+def _either(one: str, other: str) -> Diagnosis:
+    either = f"either {one}, or {other}"
+    return Diagnosis(either, "the numbers cannot tell them apart", "ambiguous", hints=(SHAPE, either, either))
 
 
 def _with_a_line(found: Sequence[Explanation]) -> Explanation:
@@ -203,10 +221,21 @@ def _with_a_line(found: Sequence[Explanation]) -> Explanation:
 
 
 def _rival(found: Sequence[Explanation]) -> Explanation | None:
-    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed."""
+    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
+
+    Nor is one place of three, where a third says the same (of one place of two `_of_the_whole` says a half).
+    """
     best = found[0]
     close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
-    return close[0] if close and len(best.slips) > 1 else None
+    if len(best.slips) == 1:
+        close = [x for x in close if _is_a_share(x.slips[0]) and best.labels == {"one-sided"}]
+    return close[0] if close else None
+
+
+def _is_a_share(slip: Slip) -> bool:
+    """Whether the slip is a third, or two thirds, for a whole."""
+    shares = [c for _, c in slip.changes]
+    return shares != [] and all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for c in shares)
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:

@@ -19,7 +19,7 @@ from mcbook.calculus.marking.scaling import (
     scale_slips,
     top_sums,
 )
-from mcbook.calculus.marking.slips import Slip, rule_slips
+from mcbook.calculus.marking.slips import Slip, bare, rule_slips
 from mcbook.calculus.marking.steps import time_of
 
 
@@ -28,7 +28,18 @@ def mirrored(G: Expr) -> Expr:
     return add(G, transpose(G), times(-1, diag(diagonal(G))))
 
 
-def layout_slips(n: int, e: Edge) -> Iterator[Slip]:
+def only_inverted(graph: Graph) -> bool:
+    """Whether the variable stands nowhere but in inverses and determinants, whose rules have a transpose."""
+    X = graph.X
+    at_X = {
+        e.E.op
+        for e in graph.edges
+        if e.k >= 0 and bare(e.target.args[0] if e.target.op == "transpose" else e.target) is X
+    }
+    return at_X - {"let", "transpose"} <= {"inverse", "solve", "logdet", "det"}
+
+
+def layout_slips(n: int, e: Edge, inverted: bool) -> Iterator[Slip]:
     """What leaves a square node, or arrives at a square argument, turned round."""
     if e.k == -2 or e.end == e.start or e.target.shape[0] != e.target.shape[1] or e.target.is_scalar:
         return
@@ -40,6 +51,8 @@ def layout_slips(n: int, e: Edge) -> Iterator[Slip]:
         "Gᵀ for G, as in numerator layout" if e.E.op == "symbol" else f"what goes to {e.target!r} transposed"
     )
     yield Slip(label, 1.05 if e.E.op == "symbol" else 1.1, what, ((n, wrong),))
+    if e.E.op == "symbol" and inverted:
+        yield Slip("rule", 1.08, "the transposes of the inverse's rule forgotten", ((n, wrong),))
 
 
 def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
@@ -79,7 +92,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
 def all_slips(graph: Graph) -> list[Slip]:
     """Every single slip of a derivation, then those that are made in several places alike."""
     averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
-    timed = is_recurrent(graph.derivation.f)
+    timed, inverted = is_recurrent(graph.derivation.f), only_inverted(graph)
     by_node: dict[Expr, list[tuple[int, Edge]]] = {}
     for n, e in enumerate(graph.edges):
         if e.k >= 0:
@@ -96,7 +109,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += normaliser_slips(n, e)
         found += place_slips(n, e, parts, graph.X)
         found += factor_slips(n, e)
-        found += layout_slips(n, e)
+        found += layout_slips(n, e, inverted)
         found += structure_slips(n, e)
     found += pattern_slips(graph)
     found += misread_slips(graph)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.calculus.oracles.doors import as_matrix, as_symmetric, sym
+from mcbook.calculus.oracles.doors import as_matrix, as_symmetric, like, sym, symmetric_like
 
 Array = Any
 GAP = 1e-8  # relative to the largest: closer eigenvalues or singular values count as equal
@@ -52,14 +52,14 @@ def cholesky(A: Any) -> Float[Array, "n n"]:
 def jvp_cholesky(A: Any, A_dot: Any) -> Float[Array, "n n"]:
     """L_dot = L Φ(L⁻¹ A_dot L⁻ᵀ): of the strict lower triangle all, of the diagonal half."""
     L = cholesky(A)
-    inner = np.linalg.solve(L, np.linalg.solve(L, as_symmetric(A_dot, "A_dot")).T)
+    inner = np.linalg.solve(L, np.linalg.solve(L, symmetric_like(A_dot, L.shape, "A_dot")).T)
     return L @ _half_lower(inner)
 
 
 def vjp_cholesky(A: Any, L_bar: Any) -> Float[Array, "n n"]:
     """A_bar = sym(L⁻ᵀ Φ(Lᵀ L_bar) L⁻¹)."""
     L = cholesky(A)
-    P = _half_lower(L.T @ np.tril(L_bar))
+    P = _half_lower(L.T @ np.tril(like(L_bar, L.shape, "L_bar")))
     return sym(np.linalg.solve(L.T, np.linalg.solve(L.T, P.T).T))
 
 
@@ -81,7 +81,7 @@ def jvp_eigh(A: Any, A_dot: Any) -> Eigen:
     """w_dot = diag(Vᵀ A_dot V), V_dot = V (F ∘ Vᵀ A_dot V). Raises ValueError where eigenvalues coincide."""
     w, V = eigh(A)
     F = _inverse_gaps(w)
-    inner = V.T @ as_symmetric(A_dot, "A_dot") @ V
+    inner = V.T @ symmetric_like(A_dot, V.shape, "A_dot") @ V
     return Eigen(np.diag(inner).copy(), V @ (F * inner))
 
 
@@ -89,6 +89,7 @@ def vjp_eigh(A: Any, w_bar: Any, V_bar: Any) -> Float[Array, "n n"]:
     """A_bar = V (diag(w_bar) + sym(F ∘ VᵀV_bar)) Vᵀ. Raises ValueError where eigenvalues coincide."""
     w, V = eigh(A)
     F = _inverse_gaps(w)
+    w_bar, V_bar = like(w_bar, w.shape, "w_bar"), like(V_bar, V.shape, "V_bar")
     return V @ (np.diag(w_bar) + sym(F * (V.T @ V_bar))) @ V.T
 
 
@@ -119,6 +120,7 @@ def jvp_svd(A: Any, A_dot: Any) -> SVD:
     """From dP = UᵀA_dot V: s_dot its diagonal, the rest turns U and V. Needs distinct, nonzero s."""
     U, s, V = svd(A)
     E = _inverse_gaps_squared(s)
+    A_dot = like(A_dot, (len(U), len(V)), "A_dot")
     P = U.T @ A_dot @ V
     turned_U, turned_V = E * (P * s + (P * s).T), E * (s[:, None] * P + (s[:, None] * P).T)
     U_dot = U @ turned_U + (A_dot @ V - U @ P) / s
@@ -130,6 +132,8 @@ def vjp_svd(A: Any, U_bar: Any, s_bar: Any, V_bar: Any) -> Float[Array, "m n"]:
     """The adjoint of `jvp_svd`, term by term. Raises ValueError for equal or vanishing singular values."""
     U, s, V = svd(A)
     E = _inverse_gaps_squared(s)
+    U_bar, V_bar = like(U_bar, U.shape, "U_bar"), like(V_bar, V.shape, "V_bar")
+    s_bar = like(s_bar, s.shape, "s_bar")
     J, K = E * (U.T @ U_bar), E * (V.T @ V_bar)
     P_bar = np.diag(s_bar) + (J + J.T) * s + s[:, None] * (K + K.T)
     left, right = U_bar / s, V_bar / s  # what leaves the column spaces

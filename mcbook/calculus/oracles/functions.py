@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.calculus.oracles.doors import as_square, as_symmetric, sym
+from mcbook.calculus.oracles.doors import as_square, as_symmetric, like, sym, symmetric_like
 
 Array = Any
 PADE = np.array(  # of degree 13; valid where ‖A‖₁ ≤ 5.37 (higham2005, table 2.3)
@@ -39,7 +39,8 @@ def expm(A: Any) -> Float[Array, "n n"]:
 
 def jvp_expm(A: Any, A_dot: Any) -> Float[Array, "n n"]:
     """∫ exp(tA) A_dot exp((1-t)A) dt, the upper right block of exp [[A, A_dot], [0, A]]."""
-    A, A_dot = as_square(A, "expm"), as_square(A_dot, "A_dot")
+    A = as_square(A, "expm")
+    A_dot = like(A_dot, A.shape, "A_dot")
     n, size = (
         len(A),
         max(float(np.abs(A_dot).max()), 1e-300),
@@ -49,7 +50,8 @@ def jvp_expm(A: Any, A_dot: Any) -> Float[Array, "n n"]:
 
 def vjp_expm(A: Any, E_bar: Any) -> Float[Array, "n n"]:
     """The same integral at Aᵀ: the adjoint of B ↦ ∫ exp(tA) B exp((1-t)A) dt."""
-    return jvp_expm(as_square(A, "expm").T, E_bar)
+    A = as_square(A, "expm")
+    return jvp_expm(A.T, like(E_bar, A.shape, "E_bar"))
 
 
 # --- the square root of a matrix -------------------------------------------------------------------------
@@ -65,12 +67,12 @@ def jvp_sqrtm(A: Any, A_dot: Any) -> Float[Array, "n n"]:
     """S_dot S + S S_dot = A_dot, a Sylvester equation."""
     w, V = _positive(A)
     root = np.sqrt(w)
-    return V @ ((V.T @ as_symmetric(A_dot, "A_dot") @ V) / (root[:, None] + root[None, :])) @ V.T
+    return V @ ((V.T @ symmetric_like(A_dot, V.shape, "A_dot") @ V) / (root[:, None] + root[None, :])) @ V.T
 
 
 def vjp_sqrtm(A: Any, S_bar: Any) -> Float[Array, "n n"]:
     """A_bar S + S A_bar = sym(S_bar): the equation is its own adjoint."""
-    return jvp_sqrtm(A, sym(np.asarray(S_bar, float)))
+    return jvp_sqrtm(A, sym(like(S_bar, np.shape(A), "S_bar")))
 
 
 def _positive(A: Any) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
