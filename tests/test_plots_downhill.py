@@ -16,7 +16,10 @@ WINDOW = (-2.0, 2.0, -1.0, 1.0)
 def test_each_panel_has_its_level_lines_its_walks_and_a_cross_at_the_bottom():
     walk = np.array([[1.0, 0.0], [0.5, 0.25], [0.0, 0.5]])
     fig = plots.bowls(
-        {"plain": (bowl, WINDOW, {"descent": walk}), "turned": (bowl, WINDOW, {"ball": walk, "descent": walk})},
+        {
+            "plain": (bowl, WINDOW, {"descent": walk}),
+            "turned": (bowl, WINDOW, {"ball": walk, "descent": walk}),
+        },
         xlabel="a",
         ylabel="b",
     )
@@ -27,7 +30,7 @@ def test_each_panel_has_its_level_lines_its_walks_and_a_cross_at_the_bottom():
     np.testing.assert_allclose(drawn.get_xydata(), walk)
     assert left.get_xlim() == WINDOW[:2]
     assert len(left.collections) == 1
-    same = [line for line in right.lines if line.get_label() == "descent"][0]
+    same = next(line for line in right.lines if line.get_label() == "descent")
     assert same.get_color() == drawn.get_color()  # one name, one colour
 
 

@@ -1,4 +1,4 @@
-"""Descent on a quadratic in the plane: step, conditioning, momentum and start to move, and the rate beside it."""
+"""Descent on a quadratic in the plane: step, condition, momentum and start to move, beside the rate."""
 
 from __future__ import annotations
 
