@@ -19,39 +19,41 @@ class Node:
 
     def __init__(self, value: Any, *parents: tuple[Any, Callable[[Any], Any]]) -> None:
         self.value = np.asarray(value, dtype=float)
-        self.parents = [(parent, pull) for parent, pull in parents if isinstance(parent, Node)]
+        self.parents = [p for p in parents if isinstance(p[0], Node)]
 
     def __add__(self, other: Any) -> "Node":
         a, b = array(self), array(other)
-        return Node(a + b, (self, lambda y_bar: folded(y_bar, a)), (other, lambda y_bar: folded(y_bar, b)))
+        back = (self, lambda y_bar: folded(y_bar, a)), (other, lambda y_bar: folded(y_bar, b))
+        return Node(a + b, *back)
 
     def __mul__(self, other: Any) -> "Node":
         a, b = array(self), array(other)
-        return Node(
-            a * b, (self, lambda y_bar: folded(y_bar * b, a)), (other, lambda y_bar: folded(y_bar * a, b))
-        )
+        to_self, to_other = lambda y_bar: folded(y_bar * b, a), lambda y_bar: folded(y_bar * a, b)
+        return Node(a * b, (self, to_self), (other, to_other))
 
     def __pow__(self, k: int | float) -> "Node":
-        return Node(self.value**k, (self, lambda y_bar: y_bar * k * self.value ** (k - 1)))
+        x = self.value
+        return Node(x**k, (self, lambda y_bar: y_bar * k * x ** (k - 1)))
 
     def sum(self, axis: int | None = None) -> "Node":
         """The sum of all, or along an axis, which stays with length one."""
-        total = self.value.sum(axis, keepdims=axis is not None)
-        return Node(total, (self, lambda y_bar: y_bar + np.zeros_like(self.value)))
+        x = self.value
+        total = x.sum(axis, keepdims=axis is not None)
+        return Node(total, (self, lambda y_bar: y_bar + np.zeros_like(x)))
 
     @property
     def T(self) -> "Node":
         return Node(self.value.T, (self, lambda y_bar: y_bar.T))
 
     __radd__, __rmul__, __neg__ = __add__, __mul__, lambda self: self * -1.0
-    __sub__, __rsub__ = lambda self, other: self + -other, lambda self, other: -self + other
-    __truediv__, __rtruediv__ = lambda self, other: self * other**-1.0, lambda self, other: self**-1.0 * other
-    __matmul__, __rmatmul__ = lambda self, other: matmul(self, other), lambda self, other: matmul(other, self)
+    __sub__, __rsub__ = lambda a, b: a + b * -1.0, lambda a, b: a * -1.0 + b
+    __truediv__, __rtruediv__ = lambda a, b: a * b**-1.0, lambda a, b: a**-1.0 * b
+    __matmul__, __rmatmul__ = lambda a, b: matmul(a, b), lambda a, b: matmul(b, a)
 
 
 def matmul(A: Any, B: Any) -> Node:
     a, b = array(A), array(B)
-    rows, columns = np.atleast_2d(a), b.reshape(len(b), -1)  # a vector is a row before @, a column after it
+    rows, columns = np.atleast_2d(a), b.reshape(len(b), -1)  # as @ reads a vector
     whole = (len(rows), columns.shape[1])
     return Node(
         a @ b,
@@ -86,14 +88,15 @@ def solve(A: Any, B: Any) -> Node:
     columns = x.reshape(len(a), -1)
     return Node(
         x,
-        (A, lambda x_bar: -np.linalg.solve(a.T, x_bar).reshape(columns.shape) @ columns.T),
+        (A, lambda x_bar: -np.linalg.solve(a.T, x_bar.reshape(columns.shape)) @ columns.T),
         (B, lambda x_bar: np.linalg.solve(a.T, x_bar)),
     )
 
 
 def logdet(A: Any) -> Node:
     a = array(A)
-    return Node(np.linalg.slogdet(a)[1], (A, lambda y_bar: y_bar * np.linalg.inv(a).T))
+    value = np.linalg.slogdet(a)[1]
+    return Node(value, (A, lambda y_bar: y_bar * np.linalg.inv(a).T))
 
 
 def array(x: Any) -> np.ndarray:
@@ -108,7 +111,8 @@ def array(x: Any) -> np.ndarray:
 def folded(y_bar: Any, x: np.ndarray) -> Any:
     """The adjoint of broadcasting: what was copied on the way there is summed on the way back."""
     y_bar = np.sum(y_bar, axis=tuple(range(np.ndim(y_bar) - x.ndim)))
-    return np.sum(y_bar, axis=tuple(i for i, n in enumerate(x.shape) if n == 1), keepdims=True)
+    stretched = tuple(i for i, n in enumerate(x.shape) if n == 1)
+    return np.sum(y_bar, axis=stretched, keepdims=True)
 
 
 def order(y: Node) -> list[Node]:
@@ -133,11 +137,12 @@ def cotangents(y: Node, y_bar: Any) -> dict[Node, np.ndarray]:
     return bars
 
 
-def value_and_grad(f: Callable[..., Node], *xs: Any) -> tuple[float, tuple[np.ndarray, ...]]:
+def value_and_grad(f: Callable[..., Node], *xs: Any) -> tuple[float, tuple[Any, ...]]:
     """f(*xs), one number, and its gradient in each of the xs, in their shapes."""
     inputs = [Node(array(x)) for x in xs]
     y = f(*inputs)
     if not isinstance(y, Node) or y.value.ndim:
-        raise ValueError(f"value_and_grad expects f to return one number on the tape, got {y!r}; .sum() it?")
+        raise ValueError(f"f is expected to return one number on the tape, got {y!r}; .sum()?")
     bars = cotangents(y, 1.0)
-    return float(y.value), tuple(np.array(bars.get(x, np.zeros_like(x.value))) for x in inputs)
+    zeros = np.zeros_like  # for inputs that f did not use
+    return float(y.value), tuple(np.array(bars.get(x, zeros(x.value))) for x in inputs)
