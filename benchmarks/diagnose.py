@@ -20,6 +20,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,20 @@ def named(classes: tuple[str, ...]) -> str:
     return "double" if len(classes) > 1 else classes[0] if classes else "not explained"
 
 
-def bench_set(name: str) -> dict[str, Any]:
-    """The edges of the judgement, and for each class of answers how often it was called what."""
+def texts(problem: Problem) -> set[tuple[str, str, str]]:
+    """Loss, variable and text of each wrong answer."""
+    return {(problem.entry.text, problem.entry.wrt, wrong.text) for wrong in problem.wrong}
+
+
+def bench_set(name: str, known: Collection[tuple[str, str, str]] = ()) -> dict[str, Any]:
+    """Edges of the judgement, and how often answers of each class were called what; without those known."""
     explained: Counter[str] = Counter()  # edges of what was given a name
     found: dict[str, Counter[str]] = {}
     called: dict[str, Counter[str]] = {}
     for problem in load(name):
         for wrong in problem.wrong:
+            if (problem.entry.text, problem.entry.wrt, wrong.text) in known:
+                continue
             classes = verdict(problem, handed_in(problem, wrong)).classes
             edge = judge(wrong, classes)
             explained[edge] += bool(classes)
@@ -83,7 +91,12 @@ def bench_answers() -> dict[str, Any]:
 
 
 def bench_fresh() -> dict[str, Any]:
-    return bench_set("fresh") if load("fresh") else {}
+    if not load("fresh"):
+        return {}
+    known = set().union(*(texts(problem) for problem in load(*HALVES)))
+    new = bench_set("fresh", known)
+    kept = {key: new[key] for key in ("wrong_answers", "right", "false", "missed", "recall", "precision")}
+    return bench_set("fresh") | {"not_in_the_others": kept}
 
 
 def bench_random(count: int = 1000) -> dict[str, Any]:
