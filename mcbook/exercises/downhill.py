@@ -109,7 +109,7 @@ QUESTIONS: dict[str, Question] = {
         inputs=_two_kinds,
         hints=(
             "Write down the matrix that makes (e now, e before) into (e next, e now).",
-            "Its eigenvalues μ solve μ² − (1 − eta h + beta) μ + beta = 0.",
+            "Its eigenvalues ρ solve ρ² − (1 − eta h + beta) ρ + beta = 0.",
             "Two real roots: the one of larger size. A complex pair: both have size √beta.",
         ),
     ),
