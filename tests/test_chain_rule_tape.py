@@ -251,3 +251,14 @@ def test_one_tampered_pull_is_seen(name, wrong, monkeypatch, rng):
     _, ours = value_and_grad(lambda *a: PROGRAMS[name][0](tape, *a), *xs)
     assert seen
     assert gap(ours, theirs) > 1e-5
+
+
+def test_gradients_share_no_memory_with_one_another_or_with_the_inputs(rng):
+    A, B = rng.normal(size=(2, 3, 3))
+    for f in (
+        lambda a, b: (a.T + b.T + a + b).sum(),
+        lambda a, b: (a.T @ b.T).sum(),
+        lambda a, b: (a - b).T.sum(),
+    ):
+        _, (G, H) = value_and_grad(f, A, B)
+        assert not any(np.shares_memory(P, Q) for P, Q in ((G, H), (G, A), (H, B), (G, B), (H, A)))

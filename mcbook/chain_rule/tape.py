@@ -133,7 +133,8 @@ def cotangents(y: Node, y_bar: Any) -> dict[Node, np.ndarray]:
     bars = {y: np.array(y_bar, dtype=float)}
     for node in reversed(order(y)):
         for parent, pull in node.parents:
-            bars[parent] = bars.get(parent, 0.0) + pull(bars[node])
+            share = pull(bars[node])
+            bars[parent] = bars[parent] + share if parent in bars else share
     return bars
 
 
@@ -145,4 +146,4 @@ def value_and_grad(f: Callable[..., Node], *xs: Any) -> tuple[float, tuple[Any, 
         raise ValueError(f"f is expected to return one number on the tape, got {y!r}; .sum()?")
     bars = cotangents(y, 1.0)
     zeros = np.zeros_like  # for inputs that f did not use
-    return float(y.value), tuple(np.array(bars.get(x, zeros(x.value))) for x in inputs)
+    return float(y.value), tuple(np.asarray(bars.get(x, zeros(x.value))) for x in inputs)

@@ -1,5 +1,5 @@
 // A small calculation as a graph: values forward, cotangents back, and the forecast of a nudge beside the truth.
-const WIDE = 340, BOX = { width: 152, height: 74 }, ROW = 104, LEFT = [4, 184], REACH = 1;
+const WIDE = 340, BOX = { width: 160, height: 74 }, ROW = 104, LEFT = [2, 178], REACH = 1;
 
 const times = (A, B) => A.map((row) => B[0].map((_, j) => row.reduce((s, a, k) => s + a * B[k][j], 0)));
 const turned = (A) => A[0].map((_, j) => A.map((row) => row[j]));
@@ -58,14 +58,14 @@ function drawnGraph(vertices) {
     const [x, y] = [LEFT[v.at[0]], 8 + v.at[1] * ROW];
     const rim = svg("rect", { class: v.op ? "node" : "node given", x, y, width: BOX.width, height: BOX.height, rx: 6 });
     const name = svg("text", { class: "name", x: x + 8, y: y + 18, text: v.name }), bar = svg("text", { class: "bar-name", x: x + 84, y: y + 18 });
-    const lines = [0, 1].map((i) => [svg("text", { class: "value", x: x + 8, y: y + 40 + 20 * i }), svg("text", { class: "cotangent", x: x + 84, y: y + 40 + 20 * i })]);
+    const lines = [0, 1].map((i) => [svg("text", { class: "value", x: x + 6, y: y + 40 + 20 * i }), svg("text", { class: "cotangent", x: x + 84, y: y + 40 + 20 * i })]);
     return { v, rim, name, bar, lines, all: svg("g", {}, rim, name, bar, ...lines.flat()) };
   });
   return { edges, ahead, back, boxes, high, content: [...ahead, ...back, ...boxes.map((b) => b.all)] };
 }
 
 const macron = (name) => name + "\u0304";
-const shortly = (row) => row.map((a) => signed(a, 2)).join("  ");
+const shortly = (row) => row.map((a) => signed(a, 2)).join(" ");
 
 function render({ model, el }) {
   const graphs = model.get("graphs"), graph = () => graphs[model.get("shown")];
