@@ -7,7 +7,6 @@ import pytest
 
 from mcbook import downhill as dh
 from mcbook import exercises
-from mcbook.exercises.choices import options
 
 QUESTIONS, BOXES = exercises.downhill.QUESTIONS, exercises.downhill.BOXES
 TRUTH = {name: question.truth for name, question in QUESTIONS.items()}
@@ -73,9 +72,3 @@ def test_the_boxes_are_what_the_package_says():
     assert dh.contraction([2.0, 50.0], border * 0.999) < 1 < dh.contraction([2.0, 50.0], border * 1.001)
     steps = dh.steps_to(dh.best_step(1.0, 100.0).rate, 1e-3)
     assert BOXES["downhill-steps"]["answer"] == pytest.approx(steps, rel=0.005)
-
-
-@pytest.mark.parametrize("name", exercises.downhill.CHOICES)
-def test_the_choices_have_one_right_answer(name):
-    found = options(exercises.downhill.CHOICES[name], 1)
-    assert sum(option.correct for option in found) == 1

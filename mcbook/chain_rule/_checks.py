@@ -5,25 +5,6 @@ from typing import Any
 import numpy as np
 
 
-def finite(A: Any, name: str) -> np.ndarray:
-    """An array of finite real numbers as float64, or a ValueError."""
-    if np.iscomplexobj(A):
-        raise ValueError(f"{name} expects real numbers, got complex ones; take the real part on purpose.")
-    B = np.asarray(A, dtype=float)
-    if not np.isfinite(B).all():
-        bad = np.count_nonzero(~np.isfinite(B))
-        raise ValueError(f"{name} expects finite numbers, got {bad} NaN or infinite; look for a 0/0.")
-    return B
-
-
-def of_shape(A: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """A finite array of that shape, or a ValueError."""
-    B = finite(A, name)
-    if B.shape != shape:
-        raise ValueError(f"{name} expects the shape {shape}, got {B.shape}.")
-    return B
-
-
 def scalar(value: Any, name: str) -> Any:
     """One finite number, real or complex, or a ValueError."""
     number = np.asarray(value)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.chain_rule._checks import finite, of_shape, scalar
+from mcbook._numbers import reals
+from mcbook.chain_rule._checks import scalar
 
 EPS = float(np.finfo(float).eps)
 STEPS = np.logspace(-14, 0, 57)
@@ -34,8 +35,8 @@ def step_errors(f: Callable[[Any], Any], X: Any, V: Any, slope: float, *, steps:
 
     Raises ValueError for NaN, a direction of another shape than X, or steps that are not positive.
     """
-    X = finite(X, "X")
-    V, steps = of_shape(V, X.shape, "V"), finite(steps, "steps")
+    X = reals(X, "X")
+    V, steps = reals(V, "V", shape=X.shape), reals(steps, "steps")
     if steps.ndim != 1 or not (steps > 0).all():
         raise ValueError("steps expects positive numbers in one row.")
     start = scalar(f(X), "f(X)")
@@ -63,8 +64,8 @@ def complex_slope(f: Callable[[Any], Any], X: Any, V: Any, *, h: float = 1e-30) 
     A function that drops the imaginary part gives 0, and one that drops a piece of it gives that much less.
     Raises ValueError for a direction of another shape than X, or where f refuses complex numbers.
     """
-    X = finite(X, "X")
-    V = of_shape(V, X.shape, "V")
+    X = reals(X, "X")
+    V = reals(V, "V", shape=X.shape)
     try:
         value = scalar(f(X + 1j * h * V), "f at a complex point")
     except TypeError as problem:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.chain_rule._checks import of_shape
+from mcbook._numbers import reals
 
 Array = Any
 A, B, D = 203.3, 2.09, 0.649  # W/m², W/m²/°C, W/m²/°C
@@ -89,8 +89,8 @@ def rest(at: Earth, p: Any = None, *, T: Any = None, steps: int = 50) -> Rest:
     Raises ValueError for shapes that do not fit the bands, or NaN.
     """
     n = len(at.share)
-    p = of_shape(np.zeros(n) if p is None else p, (n,), "p")
-    T = of_shape(30 - 50 * np.sin(np.radians(at.latitude_deg)) ** 2 if T is None else T, (n,), "T")
+    p = reals(np.zeros(n) if p is None else p, "p", shape=(n,))
+    T = reals(30 - 50 * np.sin(np.radians(at.latitude_deg)) ** 2 if T is None else T, "T", shape=(n,))
     for k in range(steps):
         F, F_T = residual(T, p, at), jacobian_residual_T(T, at)
         if np.abs(F).max() <= 1e-10:
@@ -113,7 +113,7 @@ def vjp_rest(at: Earth, found: Rest, T_bar: Any) -> tuple[Float[Array, " n"], Fl
         raise ValueError(
             "vjp_rest expects a state at rest, and this one has not come to rest; give more steps."
         )
-    lam = np.linalg.solve(found.F_T.T, of_shape(T_bar, found.T.shape, "T_bar"))
+    lam = np.linalg.solve(found.F_T.T, reals(T_bar, "T_bar", shape=found.T.shape))
     return at.sun * lam, lam
 
 
@@ -123,4 +123,4 @@ def jvp_rest(at: Earth, found: Rest, p_dot: Any) -> Float[Array, " n"]:
         raise ValueError(
             "jvp_rest expects a state at rest, and this one has not come to rest; give more steps."
         )
-    return np.linalg.solve(found.F_T, at.sun * of_shape(p_dot, found.T.shape, "p_dot"))
+    return np.linalg.solve(found.F_T, at.sun * reals(p_dot, "p_dot", shape=found.T.shape))

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mcbook._numbers import reals
 from mcbook.chain_rule import tape
-from mcbook.chain_rule._checks import of_shape
 
 
 class Vertex(NamedTuple):
@@ -107,7 +107,7 @@ def walked(graph: Graph, changed: Mapping[str, Any] | None = None) -> Walked:
     for name, value in (changed or {}).items():
         if name not in inputs:
             raise ValueError(f"{graph.name} expects inputs among {', '.join(inputs)}; got {name!r}.")
-        inputs[name] = of_shape(value, inputs[name].shape, name)
+        inputs[name] = reals(value, name, shape=inputs[name].shape)
     nodes = {name: tape.Node(value) for name, value in inputs.items()}
     for vertex in graph.vertices:
         if vertex.op:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from mcbook._numbers import reals
 from mcbook.chain_rule import tape
-from mcbook.chain_rule._checks import finite
 
 Array = Any
 
@@ -102,7 +102,7 @@ def fit(
 
     Raises ValueError for wrong shapes, NaN, labels that do not fit, or settings out of range.
     """
-    X = finite(X, "X")
+    X = reals(X, "X")
     if X.ndim != 2 or len(X) != len(np.asarray(labels)) or not len(X):
         raise ValueError(f"fit expects X (n, d) and n labels, got {X.shape} and {len(labels)}.")
     if not (h >= 1 and 0 < eta < np.inf and steps >= 1 and 0 <= lam < np.inf):
@@ -125,7 +125,7 @@ def fit(
 
 def read(weights: Weights, X: Any) -> Int[np.ndarray, " n"]:
     """The most probable label of each row of X.  Raises ValueError where X is not (n, d)."""
-    X = finite(X, "X")
+    X = reals(X, "X")
     if X.ndim != 2 or X.shape[1] != weights.W1.shape[1]:
         raise ValueError(f"read expects X (n, {weights.W1.shape[1]}), got {X.shape}.")
     return np.asarray(logits(*weights, X)).argmax(axis=1)

@@ -4,21 +4,12 @@ from typing import Any
 
 import numpy as np
 
-
-def finite(A: Any, name: str) -> np.ndarray:
-    """An array of finite real numbers as float64, or a ValueError."""
-    if np.iscomplexobj(A):
-        raise ValueError(f"{name} expects real numbers, got complex ones; take the real part on purpose.")
-    B = np.asarray(A, dtype=float)
-    if not np.isfinite(B).all():
-        bad = np.count_nonzero(~np.isfinite(B))
-        raise ValueError(f"{name} expects finite numbers, got {bad} NaN or infinite; look for a 0/0.")
-    return B
+from mcbook._numbers import reals
 
 
 def colours(X: Any, name: str) -> np.ndarray:
     """Colours (n, 3), n ≥ 1, one to a row, or a ValueError."""
-    A = finite(X, name)
+    A = reals(X, name)
     if A.ndim != 2 or A.shape[1] != 3 or not len(A):
         raise ValueError(
             f"{name} expects colours (n, 3), one to a row, got {A.shape}; a picture: picture.reshape(-1, 3)."
@@ -41,7 +32,7 @@ def pair(P: Any, Q: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def square(A: Any, name: str) -> np.ndarray:
     """A finite square matrix, or a ValueError."""
-    B = finite(A, name)
+    B = reals(A, name)
     if B.ndim != 2 or B.shape[0] != B.shape[1]:
         raise ValueError(f"{name} expects a square matrix, got shape {B.shape}.")
     return B

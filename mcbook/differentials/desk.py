@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.differentials._checks import colours, finite, pair
+from mcbook._numbers import reals
+from mcbook.differentials._checks import colours, pair
 
 Array = Any
 
@@ -53,7 +54,7 @@ def nudged(W: Any, P: Any, Q: Any, *, h: float = 1e-6) -> Float[np.ndarray, "3 3
     Forward differences, off by about h times the curvature.  Raises ValueError for a step that is not
     positive.
     """
-    W, P, Q = finite(W, "W"), colours(P, "P"), colours(Q, "Q")
+    W, P, Q = reals(W, "W"), colours(P, "P"), colours(Q, "Q")
     if not 0 < h < np.inf:
         raise ValueError(f"h expects a small positive step, got {h}.")
     start, G = loss(W, P, Q), np.zeros_like(W)
@@ -75,7 +76,7 @@ def turn(
     Raises ValueError for wrong shapes, NaN, or colours that do not determine the knobs.
     """
     P, Q = pair(P, Q)
-    W = np.eye(3) if W is None else finite(W, "W").copy()
+    W = np.eye(3) if W is None else reals(W, "W").copy()
     if W.shape != (3, 3):
         raise ValueError(f"W expects nine knobs (3, 3), got {W.shape}.")
     eta = 1 / float(np.linalg.norm(P, 2) ** 2 / len(P)) if eta is None else eta

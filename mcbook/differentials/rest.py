@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.differentials._checks import finite
+from mcbook._numbers import reals
 
 
 class Rests(NamedTuple):
@@ -29,16 +29,16 @@ def rests(
     Raises ValueError for a step of another shape than X, a differential of another shape than F(X), NaN, or
     fewer than one halving.
     """
-    X, X_dot, dF = finite(X, "X"), finite(X_dot, "X_dot"), finite(dF, "dF")
+    X, X_dot, dF = reals(X, "X"), reals(X_dot, "X_dot"), reals(dF, "dF")
     if X.shape != X_dot.shape:
         raise ValueError(f"X_dot expects the shape of X, {X.shape}, got {X_dot.shape}.")
     if halvings < 1 or not 0 < step < np.inf:
         raise ValueError(f"rests expects step > 0 and halvings ≥ 1, got {step} and {halvings}.")
-    start = finite(F(X), "F(X)")
+    start = reals(F(X), "F(X)")
     if start.shape != dF.shape:
         raise ValueError(f"dF expects the shape of F(X), {start.shape}, got {dF.shape}.")
     steps = step / 2.0 ** np.arange(halvings + 1)
-    changes = [finite(F(X + t * X_dot), "F(X + t dX)") - start for t in steps]
+    changes = [reals(F(X + t * X_dot), "F(X + t dX)") - start for t in steps]
     sizes = np.array([np.linalg.norm(c - t * dF) for c, t in zip(changes, steps, strict=True)])
     with np.errstate(invalid="ignore", divide="ignore"):
         return Rests(steps, sizes, sizes[1:] / sizes[:-1])

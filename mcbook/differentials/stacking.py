@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mcbook.differentials._checks import finite
+from mcbook._numbers import reals
 
 
 def vec(X: Any) -> Float[np.ndarray, " mn"]:
     """The columns of X (m, n), the first on top.  Raises ValueError for what is no matrix."""
-    A = finite(X, "vec")
+    A = reals(X, "vec")
     if A.ndim != 2:
         raise ValueError(f"vec expects a matrix (m, n), got shape {A.shape}.")
     return A.ravel(order="F")
@@ -23,7 +23,7 @@ def vec(X: Any) -> Float[np.ndarray, " mn"]:
 
 def unvec(x: Any, shape: tuple[int, int]) -> Float[np.ndarray, "m n"]:
     """The matrix of that shape with vec X = x.  Raises ValueError if the numbers do not fill it."""
-    a = finite(x, "unvec")
+    a = reals(x, "unvec")
     if a.shape != (shape[0] * shape[1],):
         raise ValueError(f"unvec expects {shape[0] * shape[1]} numbers for {shape}, got shape {a.shape}.")
     return a.reshape(shape, order="F")

@@ -70,16 +70,7 @@ def with_momentum(
 
     Source: polyak1964.
     """
-    setting(eta, "eta")
-    setting(beta, "beta", high=1.0, closed=True)
-    v = np.zeros(np.shape(w))
-
-    def step(w: Array, g: Array, k: int) -> Array:
-        nonlocal v
-        v = beta * v - eta * g
-        return w + v
-
-    return walk(step, grad, w, steps, tol)
+    return rolling(lambda w, g, v: g, grad, w, eta, beta, steps, tol)
 
 
 def accelerated(
@@ -89,13 +80,30 @@ def accelerated(
 
     Source: nesterov2018.
     """
+
+    def ahead(w: Array, g: Array, v: Array) -> Array:
+        return of_shape(grad, w + beta * v, w.shape, "grad")
+
+    return rolling(ahead, grad, w, eta, beta, steps, tol)
+
+
+def rolling(
+    push: Callable[[Array, Array, Array], Array],
+    grad: Slope,
+    w: Any,
+    eta: int | float,
+    beta: int | float,
+    steps: int,
+    tol: int | float,
+) -> Path:
+    """v ← beta v - eta push(w, ∇L(w), v), w ← w + v: what the two kinds of momentum have in common."""
     setting(eta, "eta")
     setting(beta, "beta", high=1.0, closed=True)
     v = np.zeros(np.shape(w))
 
     def step(w: Array, g: Array, k: int) -> Array:
         nonlocal v
-        v = beta * v - eta * of_shape(grad, w + beta * v, w.shape, "grad")
+        v = beta * v - eta * push(w, g, v)
         return w + v
 
     return walk(step, grad, w, steps, tol)
