@@ -13,9 +13,8 @@ from mcbook.calculus.engine.text import text
 from mcbook.calculus.engine.vocabulary import inner, logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
-from mcbook.calculus.marking.scaling import is_recurrent
 from mcbook.calculus.marking.slips import Slip, bare
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent, time_of
 
 ONCE_MORE = "σ′ multiplied in once more"
 

@@ -138,8 +138,8 @@ SWAPS: tuple[Callable[[Expr, list[Expr]], Iterator[Swap]], ...] = (
 )
 
 
-def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
-    """Every swap in every part of what edge number n hands on."""
+def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr, timed: bool) -> Iterator[Slip]:
+    """Every swap in every part of what edge number n hands on; where nothing is made in steps, of no time."""
     if e.k < 0 or e.E.op == "let":
         return
     for V in walk(e.right, behind_names=False):
@@ -156,7 +156,8 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
                 except ValueError:  # the engine finds no such expression
                     continue
                 if wrong is not e.right and wrong.shape == e.right.shape:
-                    yield Slip(label, cost, what, ((n, wrong),))
+                    kind = "point" if label == "time" and not timed else label
+                    yield Slip(kind, cost, what, ((n, wrong),))
 
 
 STAR_FOR_AT = "* and @ exchanged"
@@ -175,7 +176,7 @@ def other_product(E: Expr) -> Iterator[Expr]:
         yield matmul(*E.args[::-1])
 
 
-def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
+def factor_slips(n: int, e: Edge, timed: bool) -> Iterator[Slip]:
     """Products: @ and * exchanged where the shapes allow it, and factors of the chain rule left out."""
     core = e.right.args[-1] if e.right.op == "times" else e.right
     scalars = e.right.args[:-1] if e.right.op == "times" else ()
@@ -192,7 +193,7 @@ def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
             what = f"the inner derivative {text(a)} forgotten"
             yield Slip("activation", 1.2, what, ((n, times(*scalars, hadamard(*rest))),))
         elif len(rest) == 1 and rest[0].shape == core.shape and e.C in rest[0].free:
-            indexed = e.target.name != "" and time_of(e.target.name) is not None
+            indexed = timed and e.target.name != "" and time_of(e.target.name) is not None
             what = f"the factor {text(a)} of the chain rule forgotten"
             yield Slip("time" if indexed else "rule", 1.6, what, ((n, times(*scalars, *rest)),))
 

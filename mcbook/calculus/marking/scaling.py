@@ -8,7 +8,7 @@ from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.slips import Slip, bare
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent
 
 COUNTS = {"n", "N", "m", "B", "batch", "T"}  # names under which a number of samples goes
 PRODUCTS = {"matmul", "hadamard", "inner", "times", "solve", "kron", "sqdist"}
@@ -113,11 +113,6 @@ def _first_operation(E: Expr) -> Expr:
     while E.op in ("times", "sum", "let", "transpose"):
         E = bare(E.args[-1])
     return E
-
-
-def is_recurrent(E: Expr) -> bool:
-    """Whether E is made in steps: has an intermediate that is named by its number, as h_2."""
-    return any(node.op == "let" and time_of(node.name) is not None for node in walk(E))
 
 
 def top_sums(f: Expr) -> set[Expr]:

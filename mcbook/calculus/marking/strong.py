@@ -16,7 +16,7 @@ from mcbook.calculus.marking.draws import points, project
 from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
-from mcbook.calculus.marking.metrics import newton_step, other_metric
+from mcbook.calculus.marking.metrics import RELATIVE, newton_step, other_metric
 from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
@@ -27,7 +27,6 @@ from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
 MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
-NATURAL = (1.07, 1.0)  # what "another metric" costs beside the slips; of a structured X, where it is usual
 TIE = 0.02
 
 
@@ -105,10 +104,14 @@ def _hypotheses(
         same = [x for x in single if x.labels == {whole[0]}]
         rest = [x for x in single if x not in same]
         yield _explained(search, [*same, *rest], answers, truths) if same else _plain(*whole)
-    metric, usual = other_metric(graph, draws, truths, answers), NATURAL[graph.X.data.structure != ""]
+    metric, usual = other_metric(graph, draws, truths, answers)
+    if metric and usual >= RELATIVE and not single:
+        lost = [x for x in search.explain(answers, 3, 4) if x.labels <= {"sign", "rule"}]
+        if lost:
+            yield _explained(search, lost, answers, truths)
     if metric and (not single or single[0].cost > usual - TIE):
         words = f"the answer is {metric}, the gradient G in another metric"
-        if single and single[0].cost <= usual + TIE:
+        if single and single[0].cost <= usual + (0.1 if single[0].labels == {"rule"} else TIE):
             yield _either(words, single[0].slips[0].what)
         yield _plain("natural", words, "another metric")
     if single:

@@ -13,14 +13,13 @@ from mcbook.calculus.marking.patterns import pattern_slips
 from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
 from mcbook.calculus.marking.scaling import (
     counts,
-    is_recurrent,
     lost_factor_slips,
     path_slips,
     scale_slips,
     top_sums,
 )
 from mcbook.calculus.marking.slips import Slip, bare, rule_slips
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent, time_of
 
 
 def mirrored(G: Expr) -> Expr:
@@ -107,8 +106,8 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
-        found += place_slips(n, e, parts, graph.X)
-        found += factor_slips(n, e)
+        found += place_slips(n, e, parts, graph.X, timed)
+        found += factor_slips(n, e, timed)
         found += layout_slips(n, e, inverted)
         found += structure_slips(n, e)
     found += pattern_slips(graph)
