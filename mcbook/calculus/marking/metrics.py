@@ -89,7 +89,14 @@ def newton_step(
         size = 1e-6 * norm(G)
         if min(norm(HA - G), norm(HA + G)) > size:
             return ""
-    return "H⁻¹ G, with H the second derivative"
+    return "H⁻¹ G, with H the second derivative" if _has_inverse(graph, draws[0], truths[0]) else ""
+
+
+def _has_inverse(graph: Graph, draw: Draw, G: Reals) -> bool:
+    """Whether H has one, to rounding: of a function of X + Xᵀ it has none, and many A have H A = G."""
+    basis = np.eye(G.size).reshape(-1, *G.shape)
+    H = np.stack([_hessian_along(graph, draw, E).ravel() for E in basis])
+    return bool(np.isfinite(H).all() and np.linalg.cond(H) < 1e7)
 
 
 def _hessian_along(graph: Graph, draw: Draw, A: Reals) -> Reals:

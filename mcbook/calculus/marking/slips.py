@@ -7,7 +7,7 @@ Read a row as: the rule hands on R, and this learner wrote the last column inste
     I, O    the identity, and ones, of A's shape Z    the adjoint solve, A⁻ᵀC
     S       φ′(z), for a function φ of z = A     S_Y  φ′ taken at Y;  S_A: its formula in Y, fed with A
     S_S     φ′ fed with its own value            S_2  φ″;  S_o: the derivative of another function
-    p, m    the exponent; the number of rows
+    p, q, m the exponent, its modulus; the number of rows
 
 A row that does not fit the shapes, or says the same as the rule, is passed over.
 """
@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.15, "the inverse forgotten, transposed", "C * A.T"),
         ("rule", 1.0, "1/det kept, and the det of its derivative not", "R / det(A)"),
         ("rule", 1.0, "the rule for det in place of that for log det", "R * det(A)"),
+        ("rule", 1.2, "the derivative of the inverse", "-C * inv(A).T @ inv(A).T"),
         ("rule", 1.4, "1/det A in place of the inverse", "C / det(A) * I"),
         ("rule", 1.4, "the trace left standing over A⁻¹", "C * trace(inv(A)) * I"),
         ("hadamard", 1.0, ENTRYWISE, "C * (1 / A.T)"),
@@ -115,7 +116,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.4, "the squares for their derivative", "C * A * A"),
     ),
     "power": (
-        ("factor", 1.0, "the exponent in front forgotten", "R / p"),
+        ("factor", 1.0, "the exponent in front forgotten", "R / q"),
         ("rule", 1.0, "the exponent not lowered", "R * A"),
         ("rule", 1.1, "the power itself for its derivative", "R * A / p"),
         ("rule", 1.4, "the exponent raised instead of lowered", "R * A * A"),
@@ -127,7 +128,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("activation", 1.0, "the function's derivative multiplied in twice", "R * S"),
         ("activation", 1.0, "the function itself for its derivative", "C * Y"),
         ("activation", 1.0, "the argument for the function's derivative", "C * A"),
-        ("activation", 1.4, "differentiated once too often: φ″ for φ′", "C * S_2"),
+        ("activation", 1.2, "differentiated once too often: φ″ for φ′", "C * S_2"),
         ("activation", 1.6, "divided by the function's derivative", "C / S"),
         ("activation", 1.4, "the argument kept beside the derivative, as for a power", "R * A"),
         ("activation", 1.4, "φ(z) kept beside φ′(z)", "R * Y"),
@@ -154,7 +155,7 @@ def bindings(e: Edge) -> dict[str, Expr]:
     if e.E.op == "solve":
         known |= {"B": e.E.args[1], "Z": solve(transpose(A), e.C)}
     if e.E.op == "power":
-        known["p"] = number(e.E.data)
+        known |= {"p": number(e.E.data), "q": number(abs(e.E.data))}
     return known | (_slopes(e, A) if e.E.op == "apply" else {})
 
 

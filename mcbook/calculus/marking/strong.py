@@ -203,7 +203,7 @@ def _explained(
     evidence = f"with that the derivation gives your answer, to 1e-8 at {times}"
     if best.habit:
         evidence += f", if one also writes, rightly here, with {best.habit.what}"
-    if rival := _rival(found):
+    if rival := _rival(search, found):
         return _either(what, " and ".join(slip.what for slip in rival.slips))
     rest = [x for x in found if x is not best][:5]
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
@@ -223,7 +223,7 @@ def _with_a_line(found: Sequence[Explanation]) -> Explanation:
     return next(same, found[0])
 
 
-def _rival(found: Sequence[Explanation]) -> Explanation | None:
+def _rival(search: Search, found: Sequence[Explanation]) -> Explanation | None:
     """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
 
     Nor is one place of three, where a third says the same (of one place of two `_of_the_whole` says a half).
@@ -232,7 +232,19 @@ def _rival(found: Sequence[Explanation]) -> Explanation | None:
     close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
     if len(best.slips) == 1:
         close = [x for x in close if _is_a_share(x.slips[0]) and best.labels == {"one-sided"}]
+    else:
+        close = [x for x in close if not _moved_once(search, best, x)]
     return close[0] if close else None
+
+
+def _moved_once(search: Search, best: Explanation, other: Explanation) -> bool:
+    """Whether two pairs say one thing: half of the gradient, as one of two places, or as a number."""
+    halves = best.labels ^ other.labels == {"one-sided", "factor"} and len(best.labels & other.labels) == 1
+    if not halves or len(best.slips) != 2 or len(other.slips) != 2:
+        return False
+    one, two = (next(s for s in x.slips if s.label in ("one-sided", "factor")) for x in (best, other))
+    values = [search.value_of(s) for s in (one, two)]
+    return all(v is not None for v in values) and near(*values)
 
 
 def _is_a_share(slip: Slip) -> bool:

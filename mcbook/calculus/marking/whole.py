@@ -66,7 +66,10 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
                 ((n, mirrored(sym(C))),),
             )
             yield Slip("symmetric", 1.05, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
-            yield Slip("symmetric", 1.2, "only the lower triangle", ((n, lower(C)),))
+            for what, part in (("lower", lower), ("upper", upper)):
+                yield Slip("symmetric", 1.2, f"only the {what} triangle", ((n, part(sym(C))),))
+                yield Slip("symmetric", 1.2, f"only the {what} triangle, of a free matrix", ((n, part(C)),))
+            yield Slip("symmetric", 1.1, "the gradient of a free matrix, transposed", ((n, transpose(C)),))
             yield Slip(
                 "symmetric",
                 1.2,
