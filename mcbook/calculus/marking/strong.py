@@ -1,5 +1,6 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -28,6 +29,7 @@ from mcbook.calculus.marking.whole import all_slips
 SHAPE = "The shape is right; something in it is off."
 MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
 TIE = 0.02
+HALF = re.compile(r"/ *\(?2\b|\b0\.5\b")
 
 
 @lru_cache(maxsize=64)
@@ -131,6 +133,8 @@ def _hypotheses(
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
     found = by_cost(search.explain(answers, 3, None), with_a_slip(search, edited), rewritten)
+    if _writes_a_half(given, graph):  # a number, and not one of two places
+        found.sort(key=lambda x: x.cost - MARGIN * ("factor" in x.labels))
     if found:
         yield _explained(search, found, answers, truths)
     if c := _multiple(answers, truths):
@@ -237,12 +241,20 @@ def _rival(search: Search, found: Sequence[Explanation]) -> Explanation | None:
     return close[0] if close else None
 
 
+def _writes_a_half(given: Given, graph: Graph) -> bool:
+    """Whether the learner's text has a ½ that the gradient has not."""
+    written = as_text(graph.derivation.gradient, graph.derivation.f)
+    return bool(given.text and HALF.search(given.text) and not HALF.search(written))
+
+
 def _moved_once(search: Search, best: Explanation, other: Explanation) -> bool:
     """Whether two pairs say one thing: half of the gradient, as one of two places, or as a number."""
     halves = best.labels ^ other.labels == {"one-sided", "factor"} and len(best.labels & other.labels) == 1
     if not halves or len(best.slips) != 2 or len(other.slips) != 2:
         return False
     one, two = (next(s for s in x.slips if s.label in ("one-sided", "factor")) for x in (best, other))
+    if _is_a_share(one) or _is_a_share(two):
+        return False
     values = [search.value_of(s) for s in (one, two)]
     return all(v is not None for v in values) and near(*values)
 

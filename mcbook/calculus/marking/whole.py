@@ -110,7 +110,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
         found += place_slips(n, e, parts, graph.X, timed)
-        found += factor_slips(n, e, timed)
+        found += factor_slips(n, e, graph.X, timed)
         found += layout_slips(n, e, inverted)
         found += structure_slips(n, e)
     found += pattern_slips(graph)
