@@ -13,6 +13,7 @@ from mcbook.calculus.engine.text import text
 from mcbook.calculus.engine.vocabulary import inner, logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
+from mcbook.calculus.marking.scaling import first_operation
 from mcbook.calculus.marking.slips import Slip, bare
 from mcbook.calculus.marking.steps import is_recurrent, time_of
 
@@ -87,6 +88,21 @@ def cross_entropy(graph: Graph) -> Iterator[Slip]:
                 )
                 once = hadamard(other.right, power(P, -1))
                 yield Slip("softmax", 1.0, "stopped at the derivative by p", ((n, 0.0), (m, once)))
+
+
+def log_softmax(graph: Graph) -> Iterator[Slip]:
+    """C∘(1 − P) and C/P, where the loss has log softmax Z = Z − logsumexp(Z) 1ᵀ: the sum over the row lost."""
+    for n, e in enumerate(graph.edges):
+        if e.E.op != "add" or e.k < 0 or bare(e.target).op in ("times", "matmul"):
+            continue
+        for m, other in enumerate(graph.edges):
+            last = first_operation(other.target)
+            if other.E is e.E and m != n and other.k >= 0 and last.op == "logsumexp" and last.args[0] is e.target:
+                P = softmax(e.target)
+                once, diagonal = hadamard(e.right, power(P, -1)), hadamard(e.right, one_minus(P))
+                what = "only the diagonal p(1 − p) of softmax's Jacobian"
+                yield Slip("softmax", 1.0, what, ((m, 0.0), (n, diagonal)))
+                yield Slip("softmax", 1.0, "stopped at the derivative by p", ((m, 0.0), (n, once)))
 
 
 def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
@@ -210,6 +226,7 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
             yield from once_too_often(n, e, consumers.get(e.E, []))
     yield from once_too_often_apart(graph)
     yield from cross_entropy(graph)
+    yield from log_softmax(graph)
     yield from shifted_steps(graph)
     yield from a_step_too_far(graph)
     yield from met_too_early(graph)

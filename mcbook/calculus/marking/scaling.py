@@ -37,7 +37,7 @@ def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
         yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
     for m in averaged:
         yield Slip("mean", 1.05, f"divided by {text(m)}: the mean {where}", ((n, times(m**-1, e.right)),))
-        yield Slip("mean", 1.1, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
+        yield Slip("mean", 1.05, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
 
 
 def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
@@ -103,15 +103,22 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     if timed and (e.E not in top or is_recurrent(target)):
         return "time"
     if e.E in top:
-        return "softmax" if _first_operation(target).op == "logsumexp" else "penalty"
+        return "softmax" if first_operation(target).op == "logsumexp" else "penalty"
+    if e.E.op == "add" and first_operation(target).op == "logsumexp":
+        return "softmax"
     return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
 
 
-def _first_operation(E: Expr) -> Expr:
+def _part(E: Expr) -> Expr:
+    """What E is a multiple, a sum or another form of; of a number times ones, the number."""
+    return E.args[-2] if E.op == "times" and E.args[-1].op == "ones" else E.args[-1]
+
+
+def first_operation(E: Expr) -> Expr:
     """The first operation below E that is no bookkeeping and no sum."""
     E = bare(E)
-    while E.op in ("times", "sum", "let", "transpose"):
-        E = bare(E.args[-1])
+    while E.op in ("times", "sum", "let", "transpose") or (E.op == "matmul" and E.args[-1].op == "ones"):
+        E = bare(E.args[0] if E.op == "matmul" else _part(E))
     return E
 
 

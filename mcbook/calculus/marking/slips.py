@@ -179,8 +179,7 @@ def rows_for(e: Edge) -> tuple[Row, ...]:
     if e.E.op == "power" and not e.E.is_scalar:  # entry by entry: a function as others are
         rows = tuple(("activation", *row[1:]) if row[3] == "R * A / p" else row for row in rows)
     if e.E.op == "power" and e.E.data == -1:  # (1/s)′ = −1/s²: only of a plain s is the exponent forgotten
-        plain = bare(e.E.args[0]).op == "symbol" or not e.E.is_scalar
-        return tuple(row for row in rows if row[0] == "activation" or (row[3] == "R * A" and plain))
+        return tuple(row for row in rows if row[0] == "activation" or row[3] == "R * A")
     return rows
 
 

@@ -199,6 +199,9 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
+    rival = _rival(search, found)
+    if rival and len(rival.slips) == 1:  # a third is a number, as a half is
+        found, rival = [rival, *(x for x in found if x is not rival)], None
     best, graph = _with_a_line(found), search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
@@ -207,7 +210,7 @@ def _explained(
     evidence = f"with that the derivation gives your answer, to 1e-8 at {times}"
     if best.habit:
         evidence += f", if one also writes, rightly here, with {best.habit.what}"
-    if rival := _rival(search, found):
+    if rival:
         return _either(what, " and ".join(slip.what for slip in rival.slips))
     rest = [x for x in found if x is not best][:5]
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))

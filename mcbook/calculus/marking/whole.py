@@ -69,7 +69,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
             for what, part in (("lower", lower), ("upper", upper)):
                 yield Slip("symmetric", 1.2, f"only the {what} triangle", ((n, part(sym(C))),))
                 yield Slip("symmetric", 1.2, f"only the {what} triangle, of a free matrix", ((n, part(C)),))
-            yield Slip("symmetric", 1.1, "the gradient of a free matrix, transposed", ((n, transpose(C)),))
+            yield Slip("symmetric", 1.05, "the gradient of a free matrix, transposed", ((n, transpose(C)),))
             yield Slip(
                 "symmetric",
                 1.2,
@@ -135,10 +135,15 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     yield from carries(slips, graph)
 
 
+def _of(E: Expr) -> Expr:
+    """What E is a multiple of: of (1 − a) h_1 the state h_1."""
+    return E.args[-1] if E.op == "times" else E
+
+
 def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     """Everything that one step hands back to the one before, forgotten at once."""
     lost = [s for s in slips if s.label == "time" and s.changes[0][1] == 0.0 and len(s.changes) == 1]
     edges = {s.changes[0][0]: graph.edges[s.changes[0][0]] for s in lost}
-    back = {n: e for n, e in edges.items() if e.target.name and time_of(e.target.name) is not None}
+    back = {n: e for n, e in edges.items() if time_of(_of(e.target).name) is not None}
     if len(back) > 1:
         yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
