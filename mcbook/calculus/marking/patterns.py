@@ -91,13 +91,19 @@ def cross_entropy(graph: Graph) -> Iterator[Slip]:
 
 
 def log_softmax(graph: Graph) -> Iterator[Slip]:
-    """C∘(1 − P) and C/P, where the loss has log softmax Z = Z − logsumexp(Z) 1ᵀ: the sum over the row lost."""
+    """C∘(1 − P) and C/P, where the loss has log softmax Z = Z − logsumexp(Z) 1ᵀ: the sum over a row lost."""
     for n, e in enumerate(graph.edges):
         if e.E.op != "add" or e.k < 0 or bare(e.target).op in ("times", "matmul"):
             continue
         for m, other in enumerate(graph.edges):
             last = first_operation(other.target)
-            if other.E is e.E and m != n and other.k >= 0 and last.op == "logsumexp" and last.args[0] is e.target:
+            if (
+                other.E is e.E
+                and m != n
+                and other.k >= 0
+                and last.op == "logsumexp"
+                and last.args[0] is e.target
+            ):
                 P = softmax(e.target)
                 once, diagonal = hadamard(e.right, power(P, -1)), hadamard(e.right, one_minus(P))
                 what = "only the diagonal p(1 − p) of softmax's Jacobian"

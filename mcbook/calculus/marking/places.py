@@ -195,7 +195,12 @@ def entry_by_entry(core: Expr) -> Iterator[Swap]:
         a, b = core.args[k : k + 2]
         if a.is_column and not a.is_scalar and b.shape == a.shape[::-1]:
             what = f"{text(a)} times {text(b)} entry by entry, on the diagonal"
-            yield "hadamard", 1.15, what, product((*core.args[:k], diag(hadamard(a, transpose(b))), *core.args[k + 2 :]))
+            yield (
+                "hadamard",
+                1.15,
+                what,
+                product((*core.args[:k], diag(hadamard(a, transpose(b))), *core.args[k + 2 :])),
+            )
 
 
 def sums_apart(core: Expr, e: Edge, X: Expr) -> Iterator[Swap]:

@@ -127,7 +127,7 @@ def _hypotheses(
     if found:
         yield _explained(search, found, answers, truths)
     if words := wrong_check(
-        graph.derivation.f, graph.derivation.gradient, draws, truths, answers, given.expression
+        graph.derivation.f, graph.X, graph.derivation.gradient, draws, truths, answers, given.expression
     ):
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
