@@ -79,7 +79,8 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], t
     label = _kind_of_path(e, top, timed)
     cost = 0.95 if label == "one-sided" else 1.0
     yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
-    if (e.E.op in PRODUCTS or (e.E.op == "add" and e.E not in top and not timed)) and len(edges) == 2:
+    two_products = e.E.op == "add" and all(bare(other.target).op == "matmul" for _, other in edges)
+    if (e.E.op in PRODUCTS or (two_products and not timed)) and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
         yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))

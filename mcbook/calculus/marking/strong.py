@@ -1,7 +1,6 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -24,12 +23,11 @@ from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
-MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
 TIE = 0.02
-HALF = re.compile(r"/ *\(?2\b|\b0\.5\b")
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +80,7 @@ def marked(
         found = by_cost(
             explain_shape(search, answers), alone(search, edited, truths), miswritten(search, answers)
         )
-        found = found or by_cost(with_a_slip(search, edited))
+        found = as_written(found or by_cost(with_a_slip(search, edited)), given, graph)
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
@@ -133,10 +131,8 @@ def _hypotheses(
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
     found = by_cost(search.explain(answers, 3, None), with_a_slip(search, edited), rewritten)
-    if _writes_a_half(given, graph):  # a number, and not one of two places
-        found.sort(key=lambda x: x.cost - MARGIN * ("factor" in x.labels))
     if found:
-        yield _explained(search, found, answers, truths)
+        yield _explained(search, as_written(found, given, graph), answers, truths)
     if c := _multiple(answers, truths):
         yield _a_multiple(graph, c)
 
@@ -147,10 +143,6 @@ def _a_multiple(graph: Graph, c: float) -> Diagnosis:
     label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
     found = _plain(label, f"the answer is {c:.6g} times the gradient")
     return found if c > 0 else found._replace(classes=tuple(sorted((label, "sign"))))
-
-
-def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
-    return sorted((x for some in found for x in some), key=lambda x: x.cost)
 
 
 def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
@@ -199,7 +191,7 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
-    rival = _rival(search, found)
+    rival = rival_of(search, found)
     if rival and len(rival.slips) == 1:  # a third is a number, as a half is
         found, rival = [rival, *(x for x in found if x is not rival)], None
     best, graph = _with_a_line(found), search.graph
@@ -228,44 +220,6 @@ def _with_a_line(found: Sequence[Explanation]) -> Explanation:
     """The first explanation, or the first of the same classes that stands in a line of the derivation."""
     same = (x for x in found if x.labels == found[0].labels and all(s.changes for s in x.slips))
     return next(same, found[0])
-
-
-def _rival(search: Search, found: Sequence[Explanation]) -> Explanation | None:
-    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
-
-    Nor is one place of three, where a third says the same (of one place of two `_of_the_whole` says a half).
-    """
-    best = found[0]
-    close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
-    if len(best.slips) == 1:
-        close = [x for x in close if _is_a_share(x.slips[0]) and best.labels == {"one-sided"}]
-    else:
-        close = [x for x in close if not _moved_once(search, best, x)]
-    return close[0] if close else None
-
-
-def _writes_a_half(given: Given, graph: Graph) -> bool:
-    """Whether the learner's text has a ½ that the gradient has not."""
-    written = as_text(graph.derivation.gradient, graph.derivation.f)
-    return bool(given.text and HALF.search(given.text) and not HALF.search(written))
-
-
-def _moved_once(search: Search, best: Explanation, other: Explanation) -> bool:
-    """Whether two pairs say one thing: half of the gradient, as one of two places, or as a number."""
-    halves = best.labels ^ other.labels == {"one-sided", "factor"} and len(best.labels & other.labels) == 1
-    if not halves or len(best.slips) != 2 or len(other.slips) != 2:
-        return False
-    one, two = (next(s for s in x.slips if s.label in ("one-sided", "factor")) for x in (best, other))
-    if _is_a_share(one) or _is_a_share(two):
-        return False
-    values = [search.value_of(s) for s in (one, two)]
-    return all(v is not None for v in values) and near(*values)
-
-
-def _is_a_share(slip: Slip) -> bool:
-    """Whether the slip is a third, or two thirds, for a whole."""
-    shares = [c for _, c in slip.changes]
-    return shares != [] and all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for c in shares)
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:
