@@ -190,13 +190,9 @@ def powers_of_entries(graph: Graph) -> Iterator[Slip]:
             places = [(n, e) for n, e in enumerate(graph.edges) if e.E is node and e.k >= 0]
             n, e = places[0]
             c, p = times(power(number(node.shape[0]), -1), trace(e.C)), number(len(node.args))
-            for V in (node.args[0], transpose(node.args[0])):
-                wrong = times(c, p, power(V, number(len(node.args) - 1)))
-                changes: tuple[tuple[int, Expr | float], ...] = (
-                    (n, wrong),
-                    *((m, 0.0) for m, _ in places[1:]),
-                )
-                yield Slip("hadamard", 1.1, "the power of a matrix differentiated entry by entry", changes)
+            wrong = times(c, p, power(transpose(node.args[0]), number(len(node.args) - 1)))
+            changes: tuple[tuple[int, Expr | float], ...] = ((n, wrong), *((m, 0.0) for m, _ in places[1:]))
+            yield Slip("hadamard", 1.1, "the power of a matrix differentiated entry by entry", changes)
 
 
 def _shift(known: dict[str, Expr], shift: int) -> Iterator[tuple[Expr, Expr]]:

@@ -197,7 +197,9 @@ def rule_slips(n: int, e: Edge) -> Iterator[Slip]:
             if "transpose" in what and what.endswith(
                 ("forgotten", "not transposed")
             ):  # as good a name for it
-                yield Slip("layout", cost + 0.04, what, ((n, wrong),))
+                yield Slip(
+                    "layout", cost + (0.08 if e.E.op in ("logdet", "det") else 0.04), what, ((n, wrong),)
+                )
 
 
 def product(factors: tuple[Expr, ...]) -> Expr:

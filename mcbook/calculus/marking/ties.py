@@ -28,7 +28,7 @@ def as_written(found: list[Explanation], given: Given, graph: Graph) -> list[Exp
 def rival_of(search: Search, found: Sequence[Explanation]) -> Explanation | None:
     """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
 
-    Nor is one place of three, where a third says the same (of one place of two `_of_the_whole` says a half).
+    Of one place of three it is the third that says the same, as a number.
     """
     best = found[0]
     close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
