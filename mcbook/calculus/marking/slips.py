@@ -128,7 +128,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("activation", 1.0, "the function's derivative multiplied in twice", "R * S"),
         ("activation", 1.0, "the function itself for its derivative", "C * Y"),
         ("activation", 1.0, "the argument for the function's derivative", "C * A"),
-        ("activation", 1.2, "differentiated once too often: φ″ for φ′", "C * S_2"),
+        ("activation", 1.4, "differentiated once too often: φ″ for φ′", "C * S_2"),
         ("activation", 1.6, "divided by the function's derivative", "C / S"),
         ("activation", 1.4, "the argument kept beside the derivative, as for a power", "R * A"),
         ("activation", 1.4, "φ(z) kept beside φ′(z)", "R * Y"),

@@ -135,12 +135,13 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     yield from carries(slips, graph)
 
 
-def _is_carried(E: Expr, after: str) -> bool:
+def _is_carried(E: Expr, after: str, X: Expr) -> bool:
     """Whether E is of a step, as h_1 is; or, where it enters h_2 itself, a multiple of it, (1 − a) h_1."""
     if E.op != "times":
         return time_of(E.name) is not None
-    t = time_of(E.args[-1].name)
-    return t is not None and time_of(after) == t + 1
+    t, before = time_of(E.args[-1].name), E.args[-1].name
+    is_next = t is not None and after == f"{before.removesuffix(str(t))}{t + 1}"
+    return is_next and not any(X in a.free for a in E.args[:-1])
 
 
 def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
@@ -148,6 +149,6 @@ def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     lost = [s for s in slips if s.label == "time" and s.changes[0][1] == 0.0 and len(s.changes) == 1]
     edges = {s.changes[0][0]: graph.edges[s.changes[0][0]] for s in lost}
     names = {node.args[0]: node.name for node in graph.nodes if node.op == "let"}
-    back = {n: e for n, e in edges.items() if _is_carried(e.target, names.get(e.E, ""))}
+    back = {n: e for n, e in edges.items() if _is_carried(e.target, names.get(e.E, ""), graph.X)}
     if len(back) > 1:
         yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
