@@ -16,6 +16,17 @@ BETWEEN = parse("trace(A @ D @ C)", A, D, C)
 INVERSE = parse("b @ inv(X) @ c", X, b, c)
 MEAN = parse("sqnorm(M @ x + t * ones(5) - y) / 2", M, x, y, symbol("t"))
 QUADRATIC = parse("x @ S @ x / 2 - b @ x", S, x, b)
+LOGDET = parse("logdet(S)", S)
+GRAM = parse("logdet(X.T @ X)", symbol("X", (5, 3)))
+LEAST = parse("sqnorm(M @ x - y) / 2", M, x, y)
+FORM = parse("b @ X @ X.T @ b", X, b)
+DIAGONAL = parse("trace(A @ diag(x) @ C)", A, x, C)
+TWO_LAYERS = parse("b @ A @ X @ C @ x", A, X, C, b, x)
+ENTROPY = parse("-b @ log(softmax(x))", b, x)
+SLICES = parse(
+    "r_1 = A.T @ x_1 - b; r_2 = A.T @ x_2 - b; sqnorm(r_1) / 2 + sqnorm(r_2) / 2",
+    *(A, b, symbol("x_1", 3), symbol("x_2", 3)),
+)
 STEPS = "h_1 = tanh(A @ h_0 + x); h_2 = tanh(A @ h_1 + x); sqnorm(h_2 - b) / 2"
 RECURRENT = parse(STEPS, A, x, b, symbol("h_0", 3))
 DELTAS = "d_2 = (h_2 - b) * (1 - h_2**2); d_1 = (A.T @ d_2) * (1 - h_1**2); "
@@ -25,8 +36,8 @@ DELTAS = "d_2 = (h_2 - b) * (1 - h_2**2); d_1 = (A.T @ d_2) * (1 - h_1**2); "
     ("f", "answer", "wrt"),
     [
         (COMPLIANCE, "-outer(b, b)", "S"),  # both solves forgotten, or the gradient in the metric of S
-        (CUBE, "(X @ X).T", "X"),  # one place of three, or a third
-        (CUBE, "X @ X", "X"),  # and that transposed
+        (CUBE, "X @ X", "X"),  # one place of three, or a third; and transposed
+        (LOGDET, "S", "S"),  # the inverse forgotten, or S G S
         (INVERSE, "inv(X) @ outer(b, c) @ inv(X)", "X"),  # the rule's transposes, or the layout; and a sign
     ],
 )
@@ -42,6 +53,21 @@ def test_what_the_numbers_cannot_tell_is_given_no_class(f, answer, wrt):
     ("f", "answer", "wrt", "classes"),
     [
         (CUBE, "3 * X @ X", "X", {"layout"}),
+        (CUBE, "(X @ X).T", "X", {"factor"}),  # a third, as a half is
+        (GRAM, "-X @ inv(X.T @ X)", "X", {"one-sided", "sign"}),  # the half is one of two places
+        (GRAM, "-2 * X @ inv(X.T @ X) / 2", "X", {"factor", "sign"}),  # a half that was written
+        (INVERSE, "-outer(solve(X.T, b), c)", "X", {"rule"}),  # an inverse lost, and not G Xᵀ
+        (INVERSE, "outer(b, solve(X, c))", "X", {"rule", "sign"}),
+        (SLICES, "outer(x_1, A.T @ x_1 - b)", "A", {"penalty"}),  # two residuals, and no steps
+        (LEAST, "M.T @ M @ x", "x", {"penalty"}),  # the mixed term of the square
+        (LEAST, "sum(M @ x - y) * sum(M, axis=0)", "x", {"batch"}),  # sums, then the product
+        (LEAST, "M.T @ (M @ x - y) + 0.0005 * diag(M.T @ M)", "x", {"check"}),  # a forward difference
+        (FORM, "2 * diag(b * b) @ X", "X", {"hadamard"}),  # b bᵀ by its diagonal alone
+        (DIAGONAL, "A.T @ C.T", "x", {"symmetric"}),  # not cut to the diagonal
+        (TWO_LAYERS, "A.T @ outer(b, x)", "X", {"activation"}),  # the layer behind it left out
+        (ENTROPY, "-b", "x", {"softmax"}),
+        (ENTROPY, "-b * (1 - softmax(x))", "x", {"softmax"}),
+        (ENTROPY, "b / softmax(x)", "x", {"softmax", "sign"}),
         (BETWEEN, "A.T @ C.T", "D", {"symmetric"}),
         (BETWEEN, "C @ A", "D", {"symmetric", "layout"}),
         (INVERSE, "outer(b, c)", "X", {"rule"}),  # as if the inverse were the matrix itself
@@ -69,6 +95,22 @@ def test_what_only_looks_like_a_mistake_has_none(f, answer, wrt):
     found = diagnose(f, answer, wrt)
     assert not {"penalty", "time", "check", "symmetric"} & set(found.classes), found
     assert len(found.classes) <= 1, found
+
+
+def test_a_newton_step_needs_an_inverse():
+    """Of a function of X + Xᵀ there is none, and X is one of many with H X = G."""
+    assert diagnose(parse("sqnorm(X + X.T) / 8", X), "X", "X").verdict != "another metric"
+
+
+def test_numbers_inside_a_function_are_not_counted(rng):
+    """tanh(3 w) is no sign(w) that was counted once instead of five times, though tanh(15 w) is sign(w)."""
+    f = parse("sqnorm(M @ x - y) / 2 + sum(abs(x))", M, x, y)
+    at = [
+        {"M": rng.normal(size=(5, 3)), "y": rng.normal(size=5), "x": np.array([0.9, -1.0, 1.1])}
+        for _ in "abc"
+    ]
+    found = diagnose(f, "M.T @ (M @ x - y) + tanh(3 * x)", "x", values=at)
+    assert found.classes == ("check",)
 
 
 def test_a_constant_that_goes_to_zero_is_still_a_check():

@@ -7,5 +7,5 @@ slips       slips, normalisers, places,       to a rule; inside what it hands on
             whole, steps                      with the finished gradient
 by the text edits, repair                     what one change to the answer, or to the gradient, makes of it
 beside it   metrics, rounding, shapes         right in another metric, in a blurred check, in another shape
-saying it   strong, lines, report             the verdict, the line and the term, the hints
+saying it   strong, ties, lines, report       the verdict, the line and the term, the hints
 """

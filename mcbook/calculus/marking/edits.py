@@ -143,7 +143,7 @@ def numbers(p: Place, averaged: Sequence[str], text: str) -> Iterator[Edit]:
             cost = 1.4 if p.depth else 1.0
             what = f"the term {at(token)} is {words} what it should be"
             yield Edit("factor", cost, what, token.at, token.at, f"{c} * ")
-        for m in averaged:
+        for m in averaged if p.inside not in FUNCTIONS else ():
             yield Edit("mean", 1.05, f"1/{m} forgotten {at(token)}", token.at, token.at, f"1 / {m} * ")
             label, words = too_small(m, text)
             yield Edit(label, 1.05, f"{words} {at(token)}", token.at, token.at, f"{m} * ")

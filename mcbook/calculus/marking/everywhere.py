@@ -8,17 +8,23 @@ from mcbook.calculus.engine.rebuild import substitute
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Graph
 from mcbook.calculus.marking.places import STAR_FOR_AT, other_product
-from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.rounding import SMALL
+from mcbook.calculus.marking.slips import Slip, bare
 
 Reading = tuple[str, float, str, Expr]  # class, cost, in words, what is read
 
 
-def misread(node: Expr, X: Expr) -> Iterator[Reading]:
-    """How a node of the function is misread."""
+SQUARED = {"sqnorm", "norm", "power", "inner", "matmul", "hadamard", "solve"}  # what is expanded
+
+
+def misread(node: Expr, X: Expr, expanded: bool) -> Iterator[Reading]:
+    """How a node of the function is misread; of one that is `expanded`, a square, the mixed term is lost."""
     for term in node.args if node.op == "add" else ():
         signs = (times(-1, a) if a is term else a for a in node.args)
         yield "sign", 1.2, f"the sign of {text(term)} in {text(node)}", add(*signs)
-        if X not in node.free and node.shape[0] == node.shape[1]:
+        small = any(s.name in SMALL for s in term.free)  # of no weight: a matter of the check
+        lost = X in node.free and X not in term.free and expanded and not small
+        if lost or (X not in node.free and node.shape[0] == node.shape[1]):
             rest = (a for a in node.args if a is not term)
             yield "penalty", 1.15, f"{text(term)} left out of {text(node)}", add(*rest)
     if node.op == "inverse":
@@ -30,8 +36,9 @@ def misread(node: Expr, X: Expr) -> Iterator[Reading]:
 def misread_slips(graph: Graph) -> Iterator[Slip]:
     """One slip for each misreading, wherever what the rules hand on contains the node."""
     nodes = [node for node in walk(graph.derivation.f) if not node.is_scalar]
+    squared = {bare(a) for E in walk(graph.derivation.f) if E.op in SQUARED for a in E.args}
     for node in nodes:
-        for label, cost, what, read in misread(node, graph.X):
+        for label, cost, what, read in misread(node, graph.X, node in squared):
             if read.shape != node.shape:
                 continue
             changes = tuple(_changed(graph, node, read))

@@ -17,8 +17,10 @@ from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.search import near
 
 MULTIPLES = (1.0, -1.0)
+USUAL = 1.07  # what "another metric" costs beside the slips; of a structured X, where it is usual, 1
+RELATIVE = 2.4  # where one factor X may as well be an inverse that a rule lost: G Xᵀ, Xᵀ G
 FISHER = (1.0, -1.0, 2.0, -2.0)  # the information of a Gaussian has a ½
-Metric = tuple[str, Callable[[Draw, Reals], Reals]]
+Metric = tuple[str, float, Callable[[Draw, Reals], Reals]]
 
 
 def metrics(graph: Graph) -> Iterator[Metric]:
@@ -27,16 +29,16 @@ def metrics(graph: Graph) -> Iterator[Metric]:
     rows, columns = X.shape
     name = text(X)
     if X.data.structure:
-        yield f"{name} G {name}ᵀ", lambda d, G: d.value(X) @ G @ d.value(X).T
+        yield f"{name} G {name}ᵀ", 1.0, lambda d, G: d.value(X) @ G @ d.value(X).T
         return
     if columns > 1:
-        yield f"G − {name} Gᵀ {name}", lambda d, G: G - d.value(X) @ G.T @ d.value(X)
+        yield f"G − {name} Gᵀ {name}", USUAL, lambda d, G: G - d.value(X) @ G.T @ d.value(X)
     if rows == columns > 1:  # of maps from a space to itself; X Xᵀ has no inverse where X is tall
-        yield f"{name} {name}ᵀ G", lambda d, G: d.value(X) @ d.value(X).T @ G
-        yield f"G {name}ᵀ {name}", lambda d, G: G @ d.value(X).T @ d.value(X)
-        yield f"G {name}ᵀ", lambda d, G: G @ d.value(X).T
-        yield f"{name}ᵀ G", lambda d, G: d.value(X).T @ G
-        yield f"{name} Gᵀ {name}", lambda d, G: d.value(X) @ G.T @ d.value(X)
+        yield f"{name} {name}ᵀ G", USUAL, lambda d, G: d.value(X) @ d.value(X).T @ G
+        yield f"G {name}ᵀ {name}", USUAL, lambda d, G: G @ d.value(X).T @ d.value(X)
+        yield f"G {name}ᵀ", RELATIVE, lambda d, G: G @ d.value(X).T
+        yield f"{name}ᵀ G", RELATIVE, lambda d, G: d.value(X).T @ G
+        yield f"{name} Gᵀ {name}", USUAL, lambda d, G: d.value(X) @ G.T @ d.value(X)
     for P in walk(graph.derivation.f) if columns == 1 and rows > 1 else ():
         if (
             P.shape == (rows, rows)
@@ -48,8 +50,8 @@ def metrics(graph: Graph) -> Iterator[Metric]:
 
 
 def _by(P: Expr) -> Iterator[Metric]:
-    yield f"{text(P)} G", lambda d, G: d.value(P) @ G
-    yield f"({text(P)})⁻¹ G", lambda d, G: _solved(d.value(P), G)
+    yield f"{text(P)} G", USUAL, lambda d, G: d.value(P) @ G
+    yield f"({text(P)})⁻¹ G", USUAL, lambda d, G: _solved(d.value(P), G)
 
 
 def _solved(P: Reals, G: Reals) -> Reals:
@@ -62,16 +64,16 @@ def _solved(P: Reals, G: Reals) -> Reals:
 
 def other_metric(
     graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
-) -> str:
-    """P G in words, where the answer is that (or a simple multiple of it) at every draw; "" otherwise."""
+) -> tuple[str, float]:
+    """P G in words and its cost, where the answer is that (or a simple multiple of it) at every draw."""
     if answers[0].shape != graph.X.shape:
-        return ""
-    for words, metric in metrics(graph):
+        return "", 0.0
+    for words, cost, metric in metrics(graph):
         found = [metric(d, G) for d, G in zip(draws, truths, strict=True)]
         for c in FISHER if graph.X.data.structure else MULTIPLES:
             if near(c * found[0], answers[0]) and all(map(near, [c * F for F in found], answers)):
-                return words
-    return ""
+                return words, cost
+    return "", 0.0
 
 
 def newton_step(
@@ -87,7 +89,14 @@ def newton_step(
         size = 1e-6 * norm(G)
         if min(norm(HA - G), norm(HA + G)) > size:
             return ""
-    return "H⁻¹ G, with H the second derivative"
+    return "H⁻¹ G, with H the second derivative" if _has_inverse(graph, draws[0], truths[0]) else ""
+
+
+def _has_inverse(graph: Graph, draw: Draw, G: Reals) -> bool:
+    """Whether H has one, to rounding: of a function of X + Xᵀ it has none, and many A have H A = G."""
+    basis = np.eye(G.size).reshape(-1, *G.shape)
+    H = np.stack([_hessian_along(graph, draw, E).ravel() for E in basis])
+    return bool(np.isfinite(H).all() and np.linalg.cond(H) < 1e7)
 
 
 def _hessian_along(graph: Graph, draw: Draw, A: Reals) -> Reals:

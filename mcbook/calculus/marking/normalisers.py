@@ -79,6 +79,7 @@ WEIGHTS: tuple[tuple[float, str, Callable[[Expr], Expr]], ...] = (  # what stand
     (1.0, "the diagonal p(1 − p) multiplied in", lambda Z: hadamard(softmax(Z), one_minus(softmax(Z)))),
     (1.0, "the normaliser left out: exp z for softmax z", exp),
     (1.1, "the weights forgotten: every part counts one", lambda Z: ones(*Z.shape)),
+    (1.2, "exp forgotten above the normaliser", lambda Z: hadamard(softmax(Z), exp(times(-1, Z)))),
     (1.1, "1 − p for p", lambda Z: one_minus(softmax(Z))),
     (1.4, "one logistic for each entry in place of the softmax", logistic),
     (1.4, "softmax taken of the softmax", lambda Z: softmax(softmax(Z))),

@@ -13,9 +13,9 @@ from mcbook.calculus.engine.text import text
 from mcbook.calculus.engine.vocabulary import inner, logistic, softmax, trace
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
-from mcbook.calculus.marking.scaling import is_recurrent
+from mcbook.calculus.marking.scaling import first_operation
 from mcbook.calculus.marking.slips import Slip, bare
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent, time_of
 
 ONCE_MORE = "σ′ multiplied in once more"
 
@@ -88,6 +88,27 @@ def cross_entropy(graph: Graph) -> Iterator[Slip]:
                 )
                 once = hadamard(other.right, power(P, -1))
                 yield Slip("softmax", 1.0, "stopped at the derivative by p", ((n, 0.0), (m, once)))
+
+
+def log_softmax(graph: Graph) -> Iterator[Slip]:
+    """C∘(1 − P) and C/P, where the loss has log softmax Z = Z − logsumexp(Z) 1ᵀ: the sum over a row lost."""
+    for n, e in enumerate(graph.edges):
+        if e.E.op != "add" or e.k < 0 or bare(e.target).op in ("times", "matmul"):
+            continue
+        for m, other in enumerate(graph.edges):
+            last = first_operation(other.target)
+            if (
+                other.E is e.E
+                and m != n
+                and other.k >= 0
+                and last.op == "logsumexp"
+                and last.args[0] is e.target
+            ):
+                P = softmax(e.target)
+                once, diagonal = hadamard(e.right, power(P, -1)), hadamard(e.right, one_minus(P))
+                what = "only the diagonal p(1 − p) of softmax's Jacobian"
+                yield Slip("softmax", 1.0, what, ((m, 0.0), (n, diagonal)))
+                yield Slip("softmax", 1.0, "stopped at the derivative by p", ((m, 0.0), (n, once)))
 
 
 def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
@@ -169,13 +190,9 @@ def powers_of_entries(graph: Graph) -> Iterator[Slip]:
             places = [(n, e) for n, e in enumerate(graph.edges) if e.E is node and e.k >= 0]
             n, e = places[0]
             c, p = times(power(number(node.shape[0]), -1), trace(e.C)), number(len(node.args))
-            for V in (node.args[0], transpose(node.args[0])):
-                wrong = times(c, p, power(V, number(len(node.args) - 1)))
-                changes: tuple[tuple[int, Expr | float], ...] = (
-                    (n, wrong),
-                    *((m, 0.0) for m, _ in places[1:]),
-                )
-                yield Slip("hadamard", 1.1, "the power of a matrix differentiated entry by entry", changes)
+            wrong = times(c, p, power(transpose(node.args[0]), number(len(node.args) - 1)))
+            changes: tuple[tuple[int, Expr | float], ...] = ((n, wrong), *((m, 0.0) for m, _ in places[1:]))
+            yield Slip("hadamard", 1.1, "the power of a matrix differentiated entry by entry", changes)
 
 
 def _shift(known: dict[str, Expr], shift: int) -> Iterator[tuple[Expr, Expr]]:
@@ -211,6 +228,7 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
             yield from once_too_often(n, e, consumers.get(e.E, []))
     yield from once_too_often_apart(graph)
     yield from cross_entropy(graph)
+    yield from log_softmax(graph)
     yield from shifted_steps(graph)
     yield from a_step_too_far(graph)
     yield from met_too_early(graph)

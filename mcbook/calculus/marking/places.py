@@ -5,14 +5,14 @@ Each row of `SWAPS` looks at one part V of a rule's right-hand side and says wha
 
 from collections.abc import Callable, Iterator
 
-from mcbook.calculus.engine.algebra import add, hadamard, matmul, power, times, transpose
+from mcbook.calculus.engine.algebra import add, hadamard, matmul, ones, power, times, transpose
 from mcbook.calculus.engine.functions import FUNCTIONS, apply
 from mcbook.calculus.engine.naming import replace
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
-from mcbook.calculus.engine.vocabulary import exp, logistic, softmax
+from mcbook.calculus.engine.vocabulary import diag, exp, logistic, softmax
 from mcbook.calculus.marking.graph import Edge, Graph
-from mcbook.calculus.marking.slips import MULTIPLIED, Slip, bare
+from mcbook.calculus.marking.slips import MULTIPLIED, Slip, bare, product
 from mcbook.calculus.marking.steps import numbered, time_of
 
 Swap = tuple[str, float, str, Expr]  # class, cost, in words, what stands in V's place
@@ -47,6 +47,10 @@ def other_points(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
             yield "point", 1.2, f"{text(W)} where {text(V)} belongs", W
         elif W.op == "add" and any(a is V or a is inside for a in W.args) and W in named:
             yield "point", 1.3, f"{text(W)} where {text(V)} belongs", W
+    for W in parts if V.op == "let" and inside.op == "apply" else ():
+        own, other = numbered(V.name), numbered(W.name) if W.op == "let" else None
+        if own and other and own[1] == other[1] and own[0] != other[0] and W.shape == V.shape:
+            yield "point", 1.2, "another state of the step where its activation belongs", W
     if inside.op == "times" and inside.args[-1].shape == V.shape and inside.args[0].op != "number":
         label = "point" if V.op == "let" else "factor"
         yield label, 1.25, f"{text(inside.args[-1])} where {text(V)} belongs", inside.args[-1]
@@ -62,7 +66,9 @@ def other_arguments(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
     terms = of.args if of.op == "add" else ()
     for left_out in terms:
         rest = add(*(a for a in terms if a is not left_out))
-        yield "point", 1.3, f"{text(left_out)} left out in {text(V)}", build(rest)
+        yield "point", 1.2, f"{text(left_out)} left out in {text(V)}", build(rest)
+        if rest.op == "times" and rest.args[0].data == -1:
+            yield "point", 1.2, f"{text(V)} taken at {text(times(-1, rest))}", build(times(-1, rest))
     if of.op == "times" and of.args[0].data == -1:
         yield "point", 1.1, f"{text(V)} taken at {text(times(-1, of))}", build(times(-1, of))
     if of.op == "times" and of.args[-1].shape == z.shape and not of.is_scalar:
@@ -138,8 +144,8 @@ SWAPS: tuple[Callable[[Expr, list[Expr]], Iterator[Swap]], ...] = (
 )
 
 
-def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
-    """Every swap in every part of what edge number n hands on."""
+def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr, timed: bool) -> Iterator[Slip]:
+    """Every swap in every part of what edge number n hands on; where nothing is made in steps, of no time."""
     if e.k < 0 or e.E.op == "let":
         return
     for V in walk(e.right, behind_names=False):
@@ -156,7 +162,15 @@ def place_slips(n: int, e: Edge, parts: list[Expr], X: Expr) -> Iterator[Slip]:
                 except ValueError:  # the engine finds no such expression
                     continue
                 if wrong is not e.right and wrong.shape == e.right.shape:
-                    yield Slip(label, cost, what, ((n, wrong),))
+                    inner = label == "factor" and _is_an_argument(V, e.right)
+                    kind = "point" if inner or (label == "time" and not timed) else label
+                    yield Slip(kind, cost, what, ((n, wrong),))
+
+
+def _is_an_argument(V: Expr, E: Expr) -> bool:
+    """Whether V stands nowhere in E but as what a function is taken of."""
+    around = [node.op for node in walk(E, behind_names=False) if V in node.args]
+    return around != [] and set(around) <= {"apply", "softmax"}
 
 
 STAR_FOR_AT = "* and @ exchanged"
@@ -175,11 +189,55 @@ def other_product(E: Expr) -> Iterator[Expr]:
         yield matmul(*E.args[::-1])
 
 
-def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
+def entry_by_entry(core: Expr) -> Iterator[Swap]:
+    """diag(a∘b) for abᵀ, within a product."""
+    for k in range(len(core.args) - 1) if core.op == "matmul" else ():
+        a, b = core.args[k : k + 2]
+        if a.is_column and not a.is_scalar and b.shape == a.shape[::-1]:
+            what = f"{text(a)} times {text(b)} entry by entry, on the diagonal"
+            yield (
+                "hadamard",
+                1.15,
+                what,
+                product((*core.args[:k], diag(hadamard(a, transpose(b))), *core.args[k + 2 :])),
+            )
+
+
+def sums_apart(core: Expr, e: Edge, X: Expr) -> Iterator[Swap]:
+    """The product of the sums over the samples for the sum of the products."""
+    what = "the product of the sums over the samples for the sum of the products"
+    for k in range(len(core.args) - 1) if core.op == "matmul" and _ends_at(e, X) else ():
+        a, b = core.args[k : k + 2]
+        m = b.shape[0]
+        if m not in (1, *X.shape) and "ones" not in (a.op, b.op):
+            wrong = (*core.args[:k], a, ones(m), transpose(ones(m)), b, *core.args[k + 2 :])
+            yield "batch", 1.1, what, product(wrong)
+    if core.op == "hadamard" and e.C in core.args and _is_repeated(e.target, X):
+        others = [a for a in core.args if a is not e.C]
+        m = core.shape[0]
+        yield "batch", 1.1, what, hadamard(e.C, matmul(ones(m, m), hadamard(*others)))
+
+
+def _ends_at(e: Edge, X: Expr) -> bool:
+    return e.target is X or (e.target.op == "transpose" and e.target.args[0] is X)
+
+
+def _is_repeated(E: Expr, X: Expr) -> bool:
+    """Whether E is made of X repeated for every sample, plain or as a term."""
+    terms = bare(E).args if bare(E).op == "add" else (E,)
+    rows = (t for t in terms if bare(t).op == "matmul" and X in t.free)
+    return any(bare(t).args[0].op == "ones" and bare(t).args[0].is_column for t in rows)
+
+
+def factor_slips(n: int, e: Edge, X: Expr, timed: bool) -> Iterator[Slip]:
     """Products: @ and * exchanged where the shapes allow it, and factors of the chain rule left out."""
     core = e.right.args[-1] if e.right.op == "times" else e.right
     scalars = e.right.args[:-1] if e.right.op == "times" else ()
-    if e.k < 0 or core.op != e.E.op or core.op not in ("matmul", "hadamard"):
+    if e.k < 0 or core.op not in ("matmul", "hadamard"):
+        return
+    for label, cost, what, wrong in (*entry_by_entry(core), *sums_apart(core, e, X)):
+        yield Slip(label, cost, what, ((n, times(*scalars, wrong)),))
+    if core.op != e.E.op:
         return
     for exchanged in other_product(core):
         if exchanged.shape == core.shape:
@@ -192,9 +250,12 @@ def factor_slips(n: int, e: Edge) -> Iterator[Slip]:
             what = f"the inner derivative {text(a)} forgotten"
             yield Slip("activation", 1.2, what, ((n, times(*scalars, hadamard(*rest))),))
         elif len(rest) == 1 and rest[0].shape == core.shape and e.C in rest[0].free:
-            indexed = e.target.name != "" and time_of(e.target.name) is not None
+            indexed = timed and e.target.name != "" and time_of(e.target.name) is not None
             what = f"the factor {text(a)} of the chain rule forgotten"
             yield Slip("time" if indexed else "rule", 1.6, what, ((n, times(*scalars, *rest)),))
+        elif len(rest) > 1 and a.shape[0] == a.shape[1]:
+            what = f"the factor {text(a)} of the chain rule forgotten before {text(e.target)}"
+            yield Slip("activation", 1.4, what, ((n, times(*scalars, product(rest))),))
 
 
 def parts_of(graph: Graph) -> list[Expr]:

@@ -17,6 +17,7 @@ from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.scaling import counts
 from mcbook.calculus.marking.search import COMMON, LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.steps import is_recurrent
 
 BESIDE = {"sign", "hadamard"}  # the edits that are believed beside a slip
 
@@ -41,7 +42,10 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     known, scalars = list(dict.fromkeys(n.name for n in nodes)), {n.name for n in nodes if n.is_scalar}
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
+    timed = is_recurrent(f)
     for edit in edits(answer, known, averaged, scalars):
+        if edit.label == "time" and not timed:
+            edit = edit._replace(label="point")
         E = _read(edit.of(answer), f)
         if E is None or E.shape != search.graph.X.shape or (edit.label, E) in found:
             continue

@@ -21,6 +21,7 @@ def gap(A: Reals, G: Reals) -> float:
 
 def wrong_check(
     f: Expr,
+    X: Expr,
     gradient: Expr,
     draws: Sequence[Draw],
     truths: Sequence[Reals],
@@ -39,9 +40,39 @@ def wrong_check(
             else "as a difference quotient, or rounding, has it"
         )
         return f"right to {max(gaps):.0e} and no further: {how}"
+    if max(gaps) <= 0.1 and (words := _difference(f, X, draws, answers, gaps)):
+        return words
     if answer is not None and (words := _limit(answer, f, draws, truths, gaps)):
         return words
     return _small_constant(gradient, draws, answers)
+
+
+def _difference(
+    f: Expr, X: Expr, draws: Sequence[Draw], answers: Sequence[Reals], gaps: Sequence[float]
+) -> str:
+    """Whether the answer is a one-sided difference quotient, with a step that is a power of ten."""
+    if X.data.structure:
+        return ""
+    for h in (s * 10.0**-k for k in (1, 2, 3, 4) for s in (1, -1)):
+        if all(
+            gap(_quotient(f, X, d, h), A) <= 1e-4 * g + 1e-11 / abs(h)
+            for d, A, g in zip(draws, answers, gaps, strict=True)
+        ):
+            side = "forward" if h > 0 else "backward"
+            return f"what a {side} difference quotient gives with the step {abs(h):g}"
+    return ""
+
+
+def _quotient(f: Expr, X: Expr, draw: Draw, h: float) -> Reals:
+    """(f(X + h E) − f(X))/h along every entry."""
+    at, found = np.asarray(draw.values[X.name], dtype=float), np.zeros(X.shape)
+    with np.errstate(all="ignore"):
+        for k in range(found.size):
+            moved = at.copy()
+            moved.flat[k] += h
+            (new,) = evaluate_all([f], {**draw.values, X.name: moved})
+            found.flat[k] = ((new - draw.value(f)) / h).item()
+    return found
 
 
 def _limit(

@@ -8,7 +8,7 @@ from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.slips import Slip, bare
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent
 
 COUNTS = {"n", "N", "m", "B", "batch", "T"}  # names under which a number of samples goes
 PRODUCTS = {"matmul", "hadamard", "inner", "times", "solve", "kron", "sqdist"}
@@ -37,7 +37,7 @@ def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
         yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
     for m in averaged:
         yield Slip("mean", 1.05, f"divided by {text(m)}: the mean {where}", ((n, times(m**-1, e.right)),))
-        yield Slip("mean", 1.1, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
+        yield Slip("mean", 1.05, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
 
 
 def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
@@ -79,7 +79,8 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], t
     label = _kind_of_path(e, top, timed)
     cost = 0.95 if label == "one-sided" else 1.0
     yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
-    if e.E.op in PRODUCTS and len(edges) == 2:
+    two_products = e.E.op == "add" and all(bare(other.target).op == "matmul" for _, other in edges)
+    if (e.E.op in PRODUCTS or (two_products and not timed)) and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
         yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
@@ -103,21 +104,23 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     if timed and (e.E not in top or is_recurrent(target)):
         return "time"
     if e.E in top:
-        return "softmax" if _first_operation(target).op == "logsumexp" else "penalty"
+        return "softmax" if first_operation(target).op == "logsumexp" else "penalty"
+    if e.E.op == "add" and first_operation(target).op == "logsumexp":
+        return "softmax"
     return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
 
 
-def _first_operation(E: Expr) -> Expr:
+def _part(E: Expr) -> Expr:
+    """What E is a multiple, a sum or another form of; of a number times ones, the number."""
+    return E.args[-2] if E.op == "times" and E.args[-1].op == "ones" else E.args[-1]
+
+
+def first_operation(E: Expr) -> Expr:
     """The first operation below E that is no bookkeeping and no sum."""
     E = bare(E)
-    while E.op in ("times", "sum", "let", "transpose"):
-        E = bare(E.args[-1])
+    while E.op in ("times", "sum", "let", "transpose") or (E.op == "matmul" and E.args[-1].op == "ones"):
+        E = bare(E.args[0] if E.op == "matmul" else _part(E))
     return E
-
-
-def is_recurrent(E: Expr) -> bool:
-    """Whether E is made in steps: has an intermediate that is named by its number, as h_2."""
-    return any(node.op == "let" and time_of(node.name) is not None for node in walk(E))
 
 
 def top_sums(f: Expr) -> set[Expr]:

@@ -117,6 +117,10 @@ class Search:
             return np.asarray(self.G + self.L[edge.end] @ ((M - self.base[0][n]) @ self.c[edge.start]))
         return self.swept(changed, 0)
 
+    def value_of(self, slip: Slip) -> Reals | None:
+        """The gradient at the first draw with one of the slips made; None for what is no slip of these."""
+        return next((v for s, v in zip(self.slips, self.values, strict=True) if s is slip), None)
+
     def swept(self, changed: Matrices, d: int) -> Reals:
         matrices = list(self.base[d])
         for n, M in changed.items():

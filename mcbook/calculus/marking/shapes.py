@@ -8,7 +8,7 @@ from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals, norm
 from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.search import Explanation, Matrices, Search, near
-from mcbook.calculus.marking.slips import Slip, product
+from mcbook.calculus.marking.slips import Slip, bare, product
 
 Way = tuple[str, float, str, Expr]
 
@@ -68,11 +68,17 @@ def _rows(v: Expr, M: Expr) -> Expr:
     return matmul(ones(M.shape[0]), transpose(v))
 
 
-def half_way(graph: Graph) -> Iterator[tuple[int, str]]:
-    """Every node at which somebody may have stopped: its place, and in words."""
+def half_way(graph: Graph) -> Iterator[tuple[str, int, str]]:
+    """Every node at which somebody may have stopped: its place, and in words; of no class: no rule is wrong.
+
+    But for a diagonal matrix: its gradient was not cut to the diagonal.
+    """
     for e in graph.edges:
         if e.k == -1 and e.E.op != "let" and e.E is not graph.X:
-            yield e.end, f"stopped at the derivative by {text(e.E)}"
+            terms = [a for a in (e.E.args if e.E.op == "add" else (e.E,)) if graph.X in a.free]
+            whole = all(bare(a).op == "diag" for a in terms)
+            words = ", the whole matrix" if whole else ""
+            yield "symmetric" if whole else "", e.end, f"stopped at the derivative by {text(e.E)}{words}"
 
 
 def explain_shape(search: Search, answers: Sequence[Reals]) -> list[Explanation]:
@@ -111,9 +117,9 @@ def _after(search: Search, before: Slip | None, answers: Sequence[Reals]) -> Ite
             for label, cost, what, right in ways(e):
                 if all(_is_last(search, n, e, right, cotangents(d), d, A) for d, A in enumerate(answers)):
                     yield Explanation((*earlier, Slip(label, cost, what, ())))
-    for place, what in half_way(graph):
+    for label, place, what in half_way(graph):
         if all(_is_half(graph, place, cotangents(d)[0], A) for d, A in enumerate(answers)):
-            yield Explanation((*earlier, Slip("", 1.3, what, ())))  # of no class: no rule is wrong
+            yield Explanation((*earlier, Slip(label, 1.3, what, ())))
 
 
 def ways(e: Edge) -> list[Way]:

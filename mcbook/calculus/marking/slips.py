@@ -7,7 +7,7 @@ Read a row as: the rule hands on R, and this learner wrote the last column inste
     I, O    the identity, and ones, of A's shape Z    the adjoint solve, A⁻ᵀC
     S       φ′(z), for a function φ of z = A     S_Y  φ′ taken at Y;  S_A: its formula in Y, fed with A
     S_S     φ′ fed with its own value            S_2  φ″;  S_o: the derivative of another function
-    p, m    the exponent; the number of rows
+    p, q, m the exponent, its modulus; the number of rows
 
 A row that does not fit the shapes, or says the same as the rule, is passed over.
 """
@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.15, "the inverse forgotten, transposed", "C * A.T"),
         ("rule", 1.0, "1/det kept, and the det of its derivative not", "R / det(A)"),
         ("rule", 1.0, "the rule for det in place of that for log det", "R * det(A)"),
+        ("rule", 1.2, "the derivative of the inverse", "-C * inv(A).T @ inv(A).T"),
         ("rule", 1.4, "1/det A in place of the inverse", "C / det(A) * I"),
         ("rule", 1.4, "the trace left standing over A⁻¹", "C * trace(inv(A)) * I"),
         ("hadamard", 1.0, ENTRYWISE, "C * (1 / A.T)"),
@@ -115,7 +116,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.4, "the squares for their derivative", "C * A * A"),
     ),
     "power": (
-        ("factor", 1.0, "the exponent in front forgotten", "R / p"),
+        ("factor", 1.0, "the exponent in front forgotten", "R / q"),
         ("rule", 1.0, "the exponent not lowered", "R * A"),
         ("rule", 1.1, "the power itself for its derivative", "R * A / p"),
         ("rule", 1.4, "the exponent raised instead of lowered", "R * A * A"),
@@ -154,7 +155,7 @@ def bindings(e: Edge) -> dict[str, Expr]:
     if e.E.op == "solve":
         known |= {"B": e.E.args[1], "Z": solve(transpose(A), e.C)}
     if e.E.op == "power":
-        known["p"] = number(e.E.data)
+        known |= {"p": number(e.E.data), "q": number(abs(e.E.data))}
     return known | (_slopes(e, A) if e.E.op == "apply" else {})
 
 
@@ -178,8 +179,7 @@ def rows_for(e: Edge) -> tuple[Row, ...]:
     if e.E.op == "power" and not e.E.is_scalar:  # entry by entry: a function as others are
         rows = tuple(("activation", *row[1:]) if row[3] == "R * A / p" else row for row in rows)
     if e.E.op == "power" and e.E.data == -1:  # (1/s)′ = −1/s²: only of a plain s is the exponent forgotten
-        plain = bare(e.E.args[0]).op == "symbol" or not e.E.is_scalar
-        return tuple(row for row in rows if row[0] == "activation" or (row[3] == "R * A" and plain))
+        return tuple(row for row in rows if row[0] == "activation" or row[3] == "R * A")
     return rows
 
 
@@ -197,7 +197,9 @@ def rule_slips(n: int, e: Edge) -> Iterator[Slip]:
             if "transpose" in what and what.endswith(
                 ("forgotten", "not transposed")
             ):  # as good a name for it
-                yield Slip("layout", cost + 0.04, what, ((n, wrong),))
+                yield Slip(
+                    "layout", cost + (0.08 if e.E.op in ("logdet", "det") else 0.04), what, ((n, wrong),)
+                )
 
 
 def product(factors: tuple[Expr, ...]) -> Expr:

@@ -1,6 +1,8 @@
-"""Names with numbers: h_2 is h at step 2, H2 the second layer's H."""
+"""Names with numbers: h_2 is h at step 2, H2 the second layer's H; and what is made step by step."""
 
 import re
+
+from mcbook.calculus.engine.nodes import Expr, walk
 
 _NUMBERED = re.compile(r"^(.*?[^\d_])(_?)(\d+)$")
 
@@ -15,3 +17,14 @@ def time_of(name: str) -> int | None:
     """2 for h_2, where the underscore says that it counts steps; None for H2 and for h."""
     found = _NUMBERED.match(name)
     return int(found[3]) if found and found[2] else None
+
+
+def is_recurrent(E: Expr) -> bool:
+    """Whether something in E is made in steps, as h_2 is from h_1; R_1 and R_2 side by side are not."""
+    return any(_is_a_step(node) for node in walk(E) if node.op == "let")
+
+
+def _is_a_step(node: Expr) -> bool:
+    t = time_of(node.name)
+    before = f"{node.name.removesuffix(str(t))}{(t or 0) - 1}"
+    return t is not None and any(inside.name == before for inside in walk(node.args[0]))

@@ -1,6 +1,6 @@
 """The diagnosis of an answer to a function that the engine can derive: which line, which term, which slip."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -16,18 +16,17 @@ from mcbook.calculus.marking.draws import points, project
 from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
-from mcbook.calculus.marking.metrics import newton_step, other_metric
+from mcbook.calculus.marking.metrics import RELATIVE, newton_step, other_metric
 from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
-MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
-NATURAL = (1.07, 1.0)  # what "another metric" costs beside the slips; of a structured X, where it is usual
 TIE = 0.02
 
 
@@ -81,7 +80,7 @@ def marked(
         found = by_cost(
             explain_shape(search, answers), alone(search, edited, truths), miswritten(search, answers)
         )
-        found = found or by_cost(with_a_slip(search, edited))
+        found = as_written(found or by_cost(with_a_slip(search, edited)), given, graph)
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
@@ -105,10 +104,14 @@ def _hypotheses(
         same = [x for x in single if x.labels == {whole[0]}]
         rest = [x for x in single if x not in same]
         yield _explained(search, [*same, *rest], answers, truths) if same else _plain(*whole)
-    metric, usual = other_metric(graph, draws, truths, answers), NATURAL[graph.X.data.structure != ""]
+    metric, usual = other_metric(graph, draws, truths, answers)
+    if metric and usual >= RELATIVE and not single:
+        lost = [x for x in search.explain(answers, 3, 4) if x.labels <= {"sign", "rule"}]
+        if lost:
+            yield _explained(search, lost, answers, truths)
     if metric and (not single or single[0].cost > usual - TIE):
         words = f"the answer is {metric}, the gradient G in another metric"
-        if single and single[0].cost <= usual + TIE:
+        if single and single[0].cost <= usual + (0.1 if single[0].labels == {"rule"} else TIE):
             yield _either(words, single[0].slips[0].what)
         yield _plain("natural", words, "another metric")
     if single:
@@ -122,14 +125,14 @@ def _hypotheses(
     if found:
         yield _explained(search, found, answers, truths)
     if words := wrong_check(
-        graph.derivation.f, graph.derivation.gradient, draws, truths, answers, given.expression
+        graph.derivation.f, graph.X, graph.derivation.gradient, draws, truths, answers, given.expression
     ):
         yield _plain("check", words)
     if words := newton_step(graph, draws, truths, answers):
         yield _plain("natural", f"the answer is {words}: a Newton step", "another metric")
     found = by_cost(search.explain(answers, 3, None), with_a_slip(search, edited), rewritten)
     if found:
-        yield _explained(search, found, answers, truths)
+        yield _explained(search, as_written(found, given, graph), answers, truths)
     if c := _multiple(answers, truths):
         yield _a_multiple(graph, c)
 
@@ -140,10 +143,6 @@ def _a_multiple(graph: Graph, c: float) -> Diagnosis:
     label = "mean" if {round(abs(c), 8), round(1 / abs(c), 8)} & sizes else "factor"
     found = _plain(label, f"the answer is {c:.6g} times the gradient")
     return found if c > 0 else found._replace(classes=tuple(sorted((label, "sign"))))
-
-
-def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
-    return sorted((x for some in found for x in some), key=lambda x: x.cost)
 
 
 def _of_the_whole(answers: Sequence[Reals], truths: Sequence[Reals]) -> tuple[str, str] | None:
@@ -192,6 +191,9 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
+    rival = rival_of(search, found)
+    if rival and len(rival.slips) == 1:  # a third is a number, as a half is
+        found, rival = [rival, *(x for x in found if x is not rival)], None
     best, graph = _with_a_line(found), search.graph
     what = " and ".join(slip.what for slip in best.slips)
     line, term, where = located(graph, best.slips)
@@ -200,7 +202,7 @@ def _explained(
     evidence = f"with that the derivation gives your answer, to 1e-8 at {times}"
     if best.habit:
         evidence += f", if one also writes, rightly here, with {best.habit.what}"
-    if rival := _rival(found):
+    if rival:
         return _either(what, " and ".join(slip.what for slip in rival.slips))
     rest = [x for x in found if x is not best][:5]
     others = tuple(dict.fromkeys(" and ".join(s.what for s in x.slips) for x in rest))
@@ -218,24 +220,6 @@ def _with_a_line(found: Sequence[Explanation]) -> Explanation:
     """The first explanation, or the first of the same classes that stands in a line of the derivation."""
     same = (x for x in found if x.labels == found[0].labels and all(s.changes for s in x.slips))
     return next(same, found[0])
-
-
-def _rival(found: Sequence[Explanation]) -> Explanation | None:
-    """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
-
-    Nor is one place of three, where a third says the same (of one place of two `_of_the_whole` says a half).
-    """
-    best = found[0]
-    close = [x for x in found[1:] if x.cost <= best.cost + MARGIN and x.labels != best.labels]
-    if len(best.slips) == 1:
-        close = [x for x in close if _is_a_share(x.slips[0]) and best.labels == {"one-sided"}]
-    return close[0] if close else None
-
-
-def _is_a_share(slip: Slip) -> bool:
-    """Whether the slip is a third, or two thirds, for a whole."""
-    shares = [c for _, c in slip.changes]
-    return shares != [] and all(isinstance(c, float) and 0 < c < 1 and c != 0.5 for c in shares)
 
 
 def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:

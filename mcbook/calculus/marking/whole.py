@@ -13,14 +13,13 @@ from mcbook.calculus.marking.patterns import pattern_slips
 from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
 from mcbook.calculus.marking.scaling import (
     counts,
-    is_recurrent,
     lost_factor_slips,
     path_slips,
     scale_slips,
     top_sums,
 )
 from mcbook.calculus.marking.slips import Slip, bare, rule_slips
-from mcbook.calculus.marking.steps import time_of
+from mcbook.calculus.marking.steps import is_recurrent, time_of
 
 
 def mirrored(G: Expr) -> Expr:
@@ -67,7 +66,10 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
                 ((n, mirrored(sym(C))),),
             )
             yield Slip("symmetric", 1.05, "G + Gᵀ, the diagonal counted twice", ((n, times(2, sym(C))),))
-            yield Slip("symmetric", 1.2, "only the lower triangle", ((n, lower(C)),))
+            for what, part in (("lower", lower), ("upper", upper)):
+                yield Slip("symmetric", 1.2, f"only the {what} triangle", ((n, part(sym(C))),))
+                yield Slip("symmetric", 1.2, f"only the {what} triangle, of a free matrix", ((n, part(C)),))
+            yield Slip("symmetric", 1.05, "the gradient of a free matrix, transposed", ((n, transpose(C)),))
             yield Slip(
                 "symmetric",
                 1.2,
@@ -107,8 +109,8 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
-        found += place_slips(n, e, parts, graph.X)
-        found += factor_slips(n, e)
+        found += place_slips(n, e, parts, graph.X, timed)
+        found += factor_slips(n, e, graph.X, timed)
         found += layout_slips(n, e, inverted)
         found += structure_slips(n, e)
     found += pattern_slips(graph)
@@ -133,10 +135,20 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     yield from carries(slips, graph)
 
 
+def _is_carried(E: Expr, after: str, X: Expr) -> bool:
+    """Whether E is of a step, as h_1 is; or, where it enters h_2 itself, a multiple of it, (1 − a) h_1."""
+    if E.op != "times":
+        return time_of(E.name) is not None
+    t, before = time_of(E.args[-1].name), E.args[-1].name
+    is_next = t is not None and after == f"{before.removesuffix(str(t))}{t + 1}"
+    return is_next and not any(X in a.free for a in E.args[:-1])
+
+
 def carries(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     """Everything that one step hands back to the one before, forgotten at once."""
     lost = [s for s in slips if s.label == "time" and s.changes[0][1] == 0.0 and len(s.changes) == 1]
     edges = {s.changes[0][0]: graph.edges[s.changes[0][0]] for s in lost}
-    back = {n: e for n, e in edges.items() if e.target.name and time_of(e.target.name) is not None}
+    names = {node.args[0]: node.name for node in graph.nodes if node.op == "let"}
+    back = {n: e for n, e in edges.items() if _is_carried(e.target, names.get(e.E, ""), graph.X)}
     if len(back) > 1:
         yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
