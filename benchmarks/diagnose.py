@@ -1,13 +1,14 @@
 """The checker that answers back, judged on answers that somebody else wrote, and on nonsense.
 
 python -m benchmarks.diagnose                    all of it, into results/diagnose.json
-python -m benchmarks.diagnose --only answers     one of answers, fresh, random, variants, time
+python -m benchmarks.diagnose --only answers     one of answers, blind, unseen, random, variants, time
 
-answers   the wrong answers of the two development sets: recall, precision, which class was called what.
+answers   the wrong answers of the three development sets: recall, precision, which class was called what.
           `dev` was read while the slips were written, `held_out` after its tables had been looked at four
-          times; both steered the work
-fresh     the same of `fresh`, written by somebody else and read by nobody who wrote the checker: run once,
-          when the work is done.  Where the folder is not there nothing is recorded
+          times, `fresh` after it had been measured once; all three steered the work
+blind     the same of a set by somebody else that nobody who wrote the checker had read: run once, when the
+          work is done.  Where the folder is not there nothing is recorded
+unseen    the same of another such set, by another author
 random    a thousand wrong gradients that no mistake explains: random expressions of the right shape, and
           right gradients with noise added, multiplied in, or turned.  Any explanation is a false one
 variants  right answers in other forms, of every set: how many are rejected
@@ -20,7 +21,8 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.marking.strong import prepared
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from answerset import HALVES, SETS, Problem, Wrong, judge, load  # type: ignore[import-not-found]
+from answerset import BLIND, DEVELOPMENT, SETS, Problem, Wrong, judge, load  # type: ignore[import-not-found]
 from randomexpressions import Generator  # type: ignore[import-not-found]
 
 DRAWS = 3
@@ -87,16 +89,17 @@ def bench_set(name: str, known: Collection[tuple[str, str, str]] = ()) -> dict[s
 
 
 def bench_answers() -> dict[str, Any]:
-    return {half.replace("-", "_"): bench_set(half) for half in HALVES}
+    return {name.replace("-", "_"): bench_set(name) for name in DEVELOPMENT}
 
 
-def bench_fresh() -> dict[str, Any]:
-    if not load("fresh"):
+def bench_blind(name: str) -> dict[str, Any]:
+    """A set that nobody has read: all of it, and what of it does not stand in a development set as well."""
+    if not load(name):
         return {}
-    known = set().union(*(texts(problem) for problem in load(*HALVES)))
-    new = bench_set("fresh", known)
+    known = set().union(*(texts(problem) for problem in load(*DEVELOPMENT)))
+    new = bench_set(name, known)
     kept = {key: new[key] for key in ("wrong_answers", "right", "false", "missed", "recall", "precision")}
-    return bench_set("fresh") | {"not_in_the_others": kept}
+    return bench_set(name) | {"not_in_the_others": kept}
 
 
 def bench_random(count: int = 1000) -> dict[str, Any]:
@@ -170,9 +173,9 @@ def bench_time() -> dict[str, Any]:
     return {"cold_seconds": spread(cold), "warm_seconds": spread(warm)}
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "answers": bench_answers,
-    "fresh": bench_fresh,
+    **{name: partial(bench_blind, name) for name in BLIND},
     "random": bench_random,
     "variants": bench_variants,
     "time": bench_time,

@@ -1,6 +1,6 @@
 """The set of wrong and right answers that the diagnosis of gradients is judged on: `tests/answers`, loaded.
 
-Its README says who wrote it, when, how, and how it is to be used.  `load("fresh")` reads one folder without
+Its README says who wrote it, when, how, and how it is to be used.  `load("blind")` reads one folder without
 opening the others; `load()` the two halves of the first set.  A folder that is not there has no problems.
 """
 
@@ -19,8 +19,10 @@ from mcbook.calculus.engine.parser import parse
 from mcbook.calculus.entries import Entry
 
 FOLDER = Path(__file__).parent / "answers"
-HALVES = ("dev", "held-out")  # of the first set, both development sets by now
-SETS = (*HALVES, "fresh")  # by folder; `fresh` is the one that is held out
+HALVES = ("dev", "held-out")  # of the first set
+DEVELOPMENT = (*HALVES, "fresh")  # by folder; all three have been read by whoever wrote the checker
+BLIND = ("blind", "unseen")  # read by nobody who did, and measured once
+SETS = (*DEVELOPMENT, *BLIND)
 MISTAKES = {  # the fifteen, in the order of how often they are met
     "layout": "transposed, or in another layout, as a whole or in one factor",
     "factor": "a number too much or too little: a 2, a ½, a power's exponent",

@@ -4,7 +4,8 @@
     ```
 
 The numbers are those of benchmarks/results/diagnose.json; a missing file or set is an error of the build, but for
-the set that is held out, `fresh`: that is measured once, and until then the page says that it has not been.
+the sets that nobody has read, `blind` and `unseen`: they are measured once, and until then the page says that they
+have not been.
 """
 
 import json
@@ -19,7 +20,7 @@ from wide_table import wide_table
 
 RESULTS = "benchmarks/results/diagnose.json"
 LAST = ("double", "not explained")
-HELD_OUT = "fresh"
+BLIND = ("blind", "unseen")
 NOT_YET = "It has not been measured yet."
 
 
@@ -35,11 +36,9 @@ class Confusion(SphinxDirective):
         name = self.arguments[0]
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if name == HELD_OUT and name not in document:
+            if name in BLIND and name not in document:
                 return [nodes.paragraph("", NOT_YET)]
-            result = (
-                document[name] if name == HELD_OUT else document["answers"][name]
-            )
+            result = (document if name in BLIND else document["answers"])[name]
         except (OSError, KeyError) as problem:
             raise ExtensionError(
                 f"no figures for {name!r} in {path}; run python -m benchmarks.diagnose --only answers."
