@@ -118,6 +118,7 @@ def other_softmaxes(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
         Z = inside.args[0]
         yield "softmax", 1.2, "the normaliser left out of the softmax", exp(Z)
         yield "softmax", 1.3, "one logistic for each entry in place of the softmax", logistic(Z)
+        yield "softmax", 1.3, "the argument for its softmax", Z
         if not Z.is_column:
             turned = transpose(softmax(transpose(Z)))
             yield "softmax", 1.2, "normalised over the wrong axis", turned

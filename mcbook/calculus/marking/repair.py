@@ -112,8 +112,10 @@ def miswritten(search: Search, answers: Sequence[Reals]) -> Iterator[Explanation
             for scale in (None, *scales(search)):
                 c = number(1) if scale is None else scale[3]
                 if V.shape == answers[0].shape and _is(times(c, V), search.draws, answers):
-                    wrong = Slip(edit.label, edit.cost + 0.05 * (V is not E), what, ())
-                    yield Explanation((wrong,) if scale is None else (wrong, Slip(*scale[:3], ())))
+                    more = [Slip(*scale[:3], ())] if scale else []
+                    if V is not E and V.shape[0] == V.shape[1]:
+                        more.append(Slip("layout", 1.0, "the whole transposed", ()))
+                    yield Explanation((Slip(edit.label, edit.cost, what, ()), *more))
                     break
 
 

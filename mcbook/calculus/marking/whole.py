@@ -83,7 +83,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
             "symmetric", 1.1, "the formula for a symmetric matrix, G + Gᵀ − diag G", ((n, mirrored(C)),)
         )
         yield Slip("symmetric", 1.1, "G + Gᵀ, as if the matrix were symmetric", ((n, times(2, sym(C))),))
-        yield Slip("symmetric", 1.2, "the symmetric part of the gradient", ((n, sym(C)),))
+        yield Slip("symmetric", 1.05, "the symmetric part of the gradient", ((n, sym(C)),))
         yield Slip(
             "hadamard", 1.3, "only the diagonal of the gradient", ((n, hadamard(identity(C.shape[0]), C)),)
         )
@@ -118,11 +118,17 @@ def all_slips(graph: Graph) -> list[Slip]:
     return found + list(alike(found, graph))
 
 
+def _function(graph: Graph, slip: Slip) -> str:
+    """Which function it is that a slip is made with, "" for none."""
+    E = graph.edges[slip.changes[0][0]].E
+    return E.data if E.op == "apply" else ""
+
+
 def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     """The same slip wherever it can be made: one mistake, made consistently."""
     single = [s for s in slips if len(s.changes) == 1 and not isinstance(s.changes[0][1], float)]
-    key = lambda s: (s.label, s.what)  # noqa: E731
-    for (label, what), group in groupby(sorted(single, key=key), key=key):
+    key = lambda s: (s.label, s.what, _function(graph, s))  # noqa: E731
+    for (label, what, _), group in groupby(sorted(single, key=key), key=key):
         members = list(group)
         changes = {s.changes[0][0]: s.changes[0] for s in members}
         if len(changes) > 1:
