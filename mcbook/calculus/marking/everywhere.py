@@ -14,7 +14,7 @@ from mcbook.calculus.marking.slips import Slip, bare
 Reading = tuple[str, float, str, Expr]  # class, cost, in words, what is read
 
 
-SQUARED = {"sqnorm", "norm", "solve"}  # what is expanded
+SQUARED = {"sqnorm", "norm", "solve", "inverse", "logdet", "det"}  # what is expanded, or inverted
 
 
 def squared_in(E: Expr) -> Iterator[Expr]:

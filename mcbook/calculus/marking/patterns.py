@@ -36,6 +36,9 @@ def once_too_often(n: int, e: Edge, consumers: list[Edge]) -> Iterator[Slip]:
         elif c.E.op == "apply" and c.E.data == "softplus":
             p = logistic(c.E.args[0])
             yield Slip("activation", 1.1, ONCE_MORE, ((n, hadamard(e.C, p_one_minus_p(p))),))
+            if len(consumers) > 1:  # of Σ softplus(z) − yᵀz, as seen from −y log p − (1 − y) log(1 − p)
+                once = hadamard(e.C, power(p_one_minus_p(p), -1))
+                yield Slip("activation", 1.1, "stopped at the derivative by p = σ(z)", ((n, once),))
         elif c.E.op == "apply" and c.E.data == "exp" and len(consumers) > 1:  # of Σ exp z − yᵀz
             yield Slip("activation", 1.1, "exp′ multiplied in once more", ((n, hadamard(e.C, c.E)),))
 
@@ -81,7 +84,8 @@ def inner_forgotten(graph: Graph) -> Iterator[Slip]:
     for node in graph.nodes:
         if node.op not in ("apply", "power"):
             continue
-        E, chain = node.args[0], []
+        E = node.args[0]
+        chain: list[tuple[int, Expr | float]] = []
         while len(into.get(E, [])) == 1 and E.op in ("apply", "power", "times", "add", "let"):
             ((n, e),) = into[E]
             if e.target.shape != node.shape:

@@ -43,7 +43,8 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
     timed = is_recurrent(f)
-    for edit in edits(answer, known, averaged, scalars):
+    sizes = {str(k) for s in f.free for k in s.shape if k > 4}  # a 4 may be a number like others
+    for edit in edits(answer, known, averaged, scalars, sizes):
         if edit.label == "time" and not timed:
             edit = edit._replace(label="point")
         E = _read(edit.of(answer), f)

@@ -36,7 +36,9 @@ def sums(shape: tuple[int, int], search: Search) -> Iterator[Sum]:
         )
 
 
-def not_summed(search: Search, answers: Sequence[Reals], truths: Sequence[Reals]) -> list[Explanation]:
+def not_summed(
+    search: Search, answers: Sequence[Reals], truths: Sequence[Reals], *, with_a_slip: bool
+) -> list[Explanation]:
     """The explanations by a sum that is missing at the end, alone, in one term, or beside one other slip."""
     ways = [
         (Slip(label, cost, what, ()), [total(A) for A in answers])
@@ -45,6 +47,8 @@ def not_summed(search: Search, answers: Sequence[Reals], truths: Sequence[Reals]
     alone = [Explanation((slip,)) for slip, added in ways if all(map(near, added, truths))]
     if found := alone or in_a_term(search, answers, truths):
         return found
+    if not with_a_slip:
+        return []
     beside = (
         Explanation((*x.slips, slip), x.habit) for slip, added in ways for x in search.explain(added, 0, 1)
     )

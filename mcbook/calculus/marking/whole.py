@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, times, transpose
-from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.naming import replace
+from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
 from mcbook.calculus.marking.everywhere import misread_slips
 from mcbook.calculus.marking.graph import Edge, Graph
@@ -95,6 +96,7 @@ def all_slips(graph: Graph) -> list[Slip]:
     """Every single slip of a derivation, then those that are made in several places alike."""
     averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
     timed, inverted = is_recurrent(graph.derivation.f), only_inverted(graph)
+    traced = {bare(node.args[0]) for node in graph.nodes if node.op == "trace"}
     by_node: dict[Expr, list[tuple[int, Edge]]] = {}
     for n, e in enumerate(graph.edges):
         if e.k >= 0:
@@ -106,7 +108,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         if e.E.op != "transpose":
             found += scale_slips(n, e, averaged)
         found += lost_factor_slips(n, e)
-        found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
+        found += path_slips(n, e, by_node.get(e.E, []), top, timed, traced) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
         found += place_slips(n, e, parts, graph.X, timed)
@@ -115,6 +117,8 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += structure_slips(n, e)
     found += pattern_slips(graph)
     found += misread_slips(graph)
+    found += transposes_forgotten(graph)
+    found += nothing_handed_back(graph)
     return found + list(alike(found, graph))
 
 
@@ -139,6 +143,35 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
                 tuple(changes.values()),
             )
     yield from carries(slips, graph)
+
+
+def transposes_forgotten(graph: Graph) -> Iterator[Slip]:
+    """A for Aᵀ in every product alike, whatever the matrices are called."""
+    changes = []
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0 and e.E.op == "matmul":
+            square = [
+                V for V in walk(e.right, behind_names=False) if V.op in ("symbol", "let") and V is not e.C
+            ]
+            turned = {V: transpose(V) for V in square if V.shape == V.shape[::-1] and graph.X not in V.free}
+            wrong = replace(e.right, turned)
+            if turned and wrong is not e.right and wrong.shape == e.right.shape:
+                changes.append((n, wrong))
+    if len(changes) > 1:
+        yield Slip("layout", 1.15, "the transposes forgotten in all products", tuple(changes))
+
+
+def nothing_handed_back(graph: Graph) -> Iterator[Slip]:
+    """Every way from a step to the one before cut, where there are several from x_2 to x_1."""
+    named = {node.name: node for node in graph.nodes if node.op == "let" and time_of(node.name) is not None}
+    back = []
+    for name, state in named.items():
+        t = time_of(name) or 0
+        after = named.get(f"{name.removesuffix(str(t))}{t + 1}")
+        inside = set(walk(after.args[0], behind_names=False)) if after is not None else set()
+        back += [n for n, e in enumerate(graph.edges) if e.k >= 0 and e.target is state and e.E in inside]
+    if len(back) > 1:
+        yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
 
 
 def _is_carried(E: Expr, after: str, X: Expr) -> bool:
