@@ -96,7 +96,8 @@ def path_slips(
     if (e.E.is_scalar or e.E in traced) and is_square(e.E) and len(e.E.args) == 2:
         yield Slip("factor", 0.93, f"the 2 of d({text(e.E)}) forgotten", ((n, 0.0),))
     two_products = e.E.op == "add" and all(bare(other.target).op == "matmul" for _, other in edges)
-    if (e.E.op in PRODUCTS or (two_products and not timed)) and len(edges) == 2:
+    alike = e.E.op in PRODUCTS - {"times"} or (two_products and not timed)  # in a quotient they are not
+    if alike and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
         yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))

@@ -24,7 +24,7 @@ from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
 from mcbook.calculus.marking.sums import not_summed
-from mcbook.calculus.marking.ties import as_alone, as_written, by_cost, rival_of
+from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
@@ -202,7 +202,6 @@ def _plain(label: str, words: str, verdict: str = "wrong") -> Diagnosis:
 def _explained(
     search: Search, found: Sequence[Explanation], answers: Sequence[Reals], truths: Sequence[Reals]
 ) -> Diagnosis:
-    found = as_alone(search, found)
     rival = rival_of(search, found)
     if rival and len(rival.slips) == 1:  # a third is a number, as a half is
         found, rival = [rival, *(x for x in found if x is not rival)], None

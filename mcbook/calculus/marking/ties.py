@@ -26,15 +26,6 @@ def as_written(found: list[Explanation], given: Given, graph: Graph) -> list[Exp
     return sorted(found, key=lambda x: x.cost - MARGIN * ("factor" in x.labels))
 
 
-def as_alone(search: Search, found: Sequence[Explanation]) -> list[Explanation]:
-    """First, of pairs that say one thing: one place for both, told before a matrix turned round."""
-    best, turned = found[0], {"one-sided", "layout"}
-    if len(best.slips) != 2 or "layout" not in best.labels:
-        return list(found)
-    same = [x for x in found[1:] if x.labels ^ best.labels == turned and _alike(search, best, x)]
-    return [*same[:1], *(x for x in found if x not in same[:1])]
-
-
 def rival_of(search: Search, found: Sequence[Explanation]) -> Explanation | None:
     """Two slips of other classes, hardly more surprising than the best two: then neither pair is believed.
 
