@@ -20,9 +20,9 @@ def sums(shape: tuple[int, int], search: Search) -> Iterator[Sum]:
         yield "batch", 1.0, "the sum over the entries forgotten", lambda A: A.sum(keepdims=True)
     elif X.is_column:
         if shape[0] == rows and shape[1] > 1:
-            yield "batch", 1.05, "the sum over the columns forgotten", lambda A: A.sum(1, keepdims=True)
+            yield "batch", 1.2, "the sum over the columns forgotten", lambda A: A.sum(1, keepdims=True)
         if shape[1] == rows:
-            yield "batch", 1.05, "the sum over the rows forgotten", lambda A: A.sum(0)[:, None]
+            yield "batch", 1.2, "the sum over the rows forgotten", lambda A: A.sum(0)[:, None]
         if shape == (rows, rows):
             made = any(node.op == "diag" for node in walk(search.graph.derivation.f))
             label = "symmetric" if made else "hadamard"
