@@ -149,7 +149,15 @@ def test_every_row_of_the_table_can_be_met():
             "sum(logcosh(x))",
             "sum(softplus(x))",
         ),
-        *("b @ solve(A, x)", "sum(X)", "trace(A @ solve(X, A))", "trace(X.T @ A)", "trace(X)", "sum(X * X)"),
+        *(
+            "b @ solve(A, x)",
+            "sum(X)",
+            "trace(A @ solve(X, A))",
+            "trace(X.T @ A)",
+            "trace(X)",
+            "sum(X * X)",
+            "sqrt(x @ x)",
+        ),
     ]
     met = set()
     for text in texts:

@@ -6,6 +6,6 @@ slips       slips, normalisers, places,       to a rule; inside what it hands on
             scaling, patterns, everywhere,    over several rules; in the function itself;
             whole, steps                      with the finished gradient
 by the text edits, repair                     what one change to the answer, or to the gradient, makes of it
-beside it   metrics, rounding, shapes         right in another metric, in a blurred check, in another shape
+beside it   metrics, rounding, shapes, sums   right in another metric, in a blurred check, in another shape
 saying it   strong, ties, lines, report       the verdict, the line and the term, the hints
 """

@@ -75,11 +75,15 @@ def places(text: str) -> Iterator[Place]:
 
 
 def edits(
-    text: str, names: Sequence[str], averaged: Sequence[str], scalars: Collection[str] = ()
+    text: str,
+    names: Sequence[str],
+    averaged: Sequence[str],
+    scalars: Collection[str] = (),
+    sizes: Collection[str] = (),
 ) -> Iterator[Edit]:
     """All edits of a text; `names` are those that may stand in it, those of numbers in `scalars`.
 
-    `averaged` are the numbers of samples.
+    `averaged` are the numbers of samples, `sizes` what a sum may run over.
     """
     found = list(places(text))
     made = {p.token.text for p in found if p.after.text == "=" and not p.inside}
@@ -91,7 +95,7 @@ def edits(
             continue
         yield from products(place)
         yield from signs(place)
-        yield from numbers(place, averaged, text)
+        yield from numbers(place, averaged, text, sizes)
         yield from transposes(place)
         yield from functions(place, scalars)
         yield from steps(place, names)
@@ -135,7 +139,7 @@ def too_small(m: str, text: str) -> tuple[str, str]:
     return ("batch", f"counted once, not {m} times,") if counted_once else ("mean", f"1/{m} too much")
 
 
-def numbers(p: Place, averaged: Sequence[str], text: str) -> Iterator[Edit]:
+def numbers(p: Place, averaged: Sequence[str], text: str, sizes: Collection[str]) -> Iterator[Edit]:
     """A 2 or ½ before a term, a number of samples, a number doubled, halved or too much."""
     token = p.token
     if p.starts_term and not (token.kind == "number" and p.after.text in ENDS):
@@ -155,7 +159,7 @@ def numbers(p: Place, averaged: Sequence[str], text: str) -> Iterator[Edit]:
             ("1", "gone"),
         ):
             what = f"the number {token.text} {at(token)}, which should be {words}"
-            label = "mean" if token.text in averaged else "factor"
+            label = "mean" if token.text in averaged or token.text in sizes else "factor"
             yield Edit(label, 1.1, what, token.at, end, new)
 
 

@@ -14,7 +14,16 @@ from mcbook.calculus.marking.slips import Slip, bare
 Reading = tuple[str, float, str, Expr]  # class, cost, in words, what is read
 
 
-SQUARED = {"sqnorm", "norm", "power", "inner", "matmul", "hadamard", "solve"}  # what is expanded
+SQUARED = {"sqnorm", "norm", "solve", "inverse", "logdet", "det"}  # what is expanded, or inverted
+
+
+def squared_in(E: Expr) -> Iterator[Expr]:
+    """What is multiplied with itself in E: r of ‖r‖², r² and rᵀSr."""
+    if E.op in SQUARED or (E.op == "power" and E.data == 2):
+        yield from (bare(a) for a in E.args)
+    if E.op in ("inner", "matmul", "hadamard"):
+        plain = [bare(a.args[0] if a.op == "transpose" else a) for a in E.args]
+        yield from (a for a in plain if plain.count(a) > 1)
 
 
 def misread(node: Expr, X: Expr, expanded: bool) -> Iterator[Reading]:
@@ -35,9 +44,10 @@ def misread(node: Expr, X: Expr, expanded: bool) -> Iterator[Reading]:
 
 def misread_slips(graph: Graph) -> Iterator[Slip]:
     """One slip for each misreading, wherever what the rules hand on contains the node."""
-    nodes = [node for node in walk(graph.derivation.f) if not node.is_scalar]
-    squared = {bare(a) for E in walk(graph.derivation.f) if E.op in SQUARED for a in E.args}
-    for node in nodes:
+    squared = {a for E in walk(graph.derivation.f) for a in squared_in(E)}
+    for node in walk(graph.derivation.f):
+        if node.is_scalar and node not in squared:  # a sum of terms, each of them a slip of its own
+            continue
         for label, cost, what, read in misread(node, graph.X, node in squared):
             if read.shape != node.shape:
                 continue

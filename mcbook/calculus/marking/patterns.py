@@ -36,6 +36,11 @@ def once_too_often(n: int, e: Edge, consumers: list[Edge]) -> Iterator[Slip]:
         elif c.E.op == "apply" and c.E.data == "softplus":
             p = logistic(c.E.args[0])
             yield Slip("activation", 1.1, ONCE_MORE, ((n, hadamard(e.C, p_one_minus_p(p))),))
+            if len(consumers) > 1:  # of Σ softplus(z) − yᵀz, as seen from −y log p − (1 − y) log(1 − p)
+                once = hadamard(e.C, power(p_one_minus_p(p), -1))
+                yield Slip("activation", 1.1, "stopped at the derivative by p = σ(z)", ((n, once),))
+        elif c.E.op == "apply" and c.E.data == "exp" and len(consumers) > 1:  # of Σ exp z − yᵀz
+            yield Slip("activation", 1.1, "exp′ multiplied in once more", ((n, hadamard(e.C, c.E)),))
 
 
 def once_too_often_apart(graph: Graph) -> Iterator[Slip]:
@@ -68,6 +73,27 @@ def not_for_all(n: int, e: Edge, arriving: int) -> Iterator[Slip]:
             f"the derivative of {e.target!r} not applied to what comes from {e.E!r}",
             ((n, wrong),),
         )
+
+
+def inner_forgotten(graph: Graph) -> Iterator[Slip]:
+    """All that stands between φ and the product inside it forgotten: 1 + r²/s taken for r itself."""
+    into: dict[Expr, list[tuple[int, Edge]]] = {}
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0:
+            into.setdefault(e.E, []).append((n, e))
+    for node in graph.nodes:
+        if node.op not in ("apply", "power"):
+            continue
+        E = node.args[0]
+        chain: list[tuple[int, Expr | float]] = []
+        while len(into.get(E, [])) == 1 and E.op in ("apply", "power", "times", "add", "let"):
+            ((n, e),) = into[E]
+            if e.target.shape != node.shape:
+                break
+            chain, E = [*chain, (n, e.C)], e.target
+            if len(chain) > 1 and e.E.op in ("apply", "power"):
+                what = f"the inner derivative of {text(node)} forgotten, down to {text(E)}"
+                yield Slip("activation", 1.1, what, tuple(chain))
 
 
 def cross_entropy(graph: Graph) -> Iterator[Slip]:
@@ -163,6 +189,13 @@ def a_step_too_far(graph: Graph) -> Iterator[Slip]:
             yield Slip("time", 1.1, what, ((n, wrong),))
 
 
+def held_constant(graph: Graph) -> Iterator[Slip]:
+    """A state that an earlier step made taken for a constant: all that goes back through it is lost."""
+    for n, e in enumerate(graph.edges) if is_recurrent(graph.derivation.f) else ():
+        if e.E.op == "let" and e.k == -1 and time_of(e.E.name) is not None:
+            yield Slip("time", 1.1, f"{text(e.E)} taken for a constant", ((n, 0.0),))
+
+
 def met_too_early(graph: Graph) -> Iterator[Slip]:
     """The same where the variable enters a step: met by J_1ᵀ C, the cotangent of w_0, and not by C."""
     named = {n.name: n for n in walk(graph.derivation.f) if n.name}
@@ -232,4 +265,6 @@ def pattern_slips(graph: Graph) -> Iterator[Slip]:
     yield from shifted_steps(graph)
     yield from a_step_too_far(graph)
     yield from met_too_early(graph)
+    yield from held_constant(graph)
+    yield from inner_forgotten(graph)
     yield from powers_of_entries(graph)

@@ -73,6 +73,9 @@ def other_arguments(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
         yield "point", 1.1, f"{text(V)} taken at {text(times(-1, of))}", build(times(-1, of))
     if of.op == "times" and of.args[-1].shape == z.shape and not of.is_scalar:
         yield "point", 1.2, f"{text(V)} taken at {text(of.args[-1])}", build(of.args[-1])
+    signs, core = (of.args[:-1], of.args[-1]) if of.op == "times" else ((), of)
+    for a in core.args if core.op == "hadamard" else ():
+        yield "point", 1.25, f"{text(V)} taken at {text(times(*signs, a))}", build(times(*signs, a))
     if of.op == "matmul":
         for a in of.args:
             if a.shape == z.shape:
@@ -118,6 +121,7 @@ def other_softmaxes(V: Expr, parts: list[Expr]) -> Iterator[Swap]:
         Z = inside.args[0]
         yield "softmax", 1.2, "the normaliser left out of the softmax", exp(Z)
         yield "softmax", 1.3, "one logistic for each entry in place of the softmax", logistic(Z)
+        yield "softmax", 1.3, "the argument for its softmax", Z
         if not Z.is_column:
             turned = transpose(softmax(transpose(Z)))
             yield "softmax", 1.2, "normalised over the wrong axis", turned
@@ -189,6 +193,14 @@ def other_product(E: Expr) -> Iterator[Expr]:
         yield matmul(*E.args[::-1])
 
 
+def in_other_order(E: Expr, C: Expr) -> Iterator[Expr]:
+    """BᵀCᵀ… for CᵀBᵀ…: the transpose of a product, its factors left in their order."""
+    for k in range(len(E.args) - 1) if E.op == "matmul" else ():
+        a, b = E.args[k : k + 2]
+        if a.shape == b.shape and a.shape[0] > 1 and C not in a.free | b.free and a is not b:
+            yield matmul(*E.args[:k], b, a, *E.args[k + 2 :])
+
+
 def entry_by_entry(core: Expr) -> Iterator[Swap]:
     """diag(a∘b) for abᵀ, within a product."""
     for k in range(len(core.args) - 1) if core.op == "matmul" else ():
@@ -237,6 +249,8 @@ def factor_slips(n: int, e: Edge, X: Expr, timed: bool) -> Iterator[Slip]:
         return
     for label, cost, what, wrong in (*entry_by_entry(core), *sums_apart(core, e, X)):
         yield Slip(label, cost, what, ((n, times(*scalars, wrong)),))
+    for exchanged in in_other_order(core, e.C):
+        yield Slip("layout", 1.25, "two factors in the wrong order", ((n, times(*scalars, exchanged)),))
     if core.op != e.E.op:
         return
     for exchanged in other_product(core):

@@ -43,7 +43,8 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
     timed = is_recurrent(f)
-    for edit in edits(answer, known, averaged, scalars):
+    sizes = {str(k) for s in f.free for k in s.shape if k > 4}  # a 4 may be a number like others
+    for edit in edits(answer, known, averaged, scalars, sizes):
         if edit.label == "time" and not timed:
             edit = edit._replace(label="point")
         E = _read(edit.of(answer), f)
@@ -112,8 +113,10 @@ def miswritten(search: Search, answers: Sequence[Reals]) -> Iterator[Explanation
             for scale in (None, *scales(search)):
                 c = number(1) if scale is None else scale[3]
                 if V.shape == answers[0].shape and _is(times(c, V), search.draws, answers):
-                    wrong = Slip(edit.label, edit.cost + 0.05 * (V is not E), what, ())
-                    yield Explanation((wrong,) if scale is None else (wrong, Slip(*scale[:3], ())))
+                    more = [Slip(*scale[:3], ())] if scale else []
+                    if V is not E and V.shape[0] == V.shape[1]:
+                        more.append(Slip("layout", 1.0, "the whole transposed", ()))
+                    yield Explanation((Slip(edit.label, edit.cost, what, ()), *more))
                     break
 
 

@@ -1,9 +1,9 @@
 """Slips that only scale or cut: signs, factors, 1/n, a term or a path that is forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 
-from mcbook.calculus.engine.algebra import number, times
+from mcbook.calculus.engine.algebra import number, times, transpose
 from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Edge, Graph
@@ -32,7 +32,8 @@ def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
     cost = (
         1.1 if e.k >= 0 and e.E.op in PRODUCTS else 1.0
     )  # of one half of a product: it may cancel the other
-    yield Slip("sign", cost, f"the sign {where}", ((n, -1.0),))
+    if e.k < 0 or not (e.E.is_scalar and is_square(e.E)):  # of one of two equal halves it cancels the other
+        yield Slip("sign", cost, f"the sign {where}", ((n, -1.0),))
     for c in (2.0, 0.5):
         yield Slip("factor", 1.0 if c in (2.0, 0.5) else 1.4, f"a factor {Fraction(c)} {where}", ((n, c),))
     for m in averaged:
@@ -71,7 +72,20 @@ def _one_over_size(s: Expr, E: Expr) -> bool:
     return n > 4 and any(k in (n, n / 2, 2 * n) for rows, columns in shapes for k in (rows, rows * columns))
 
 
-def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], timed: bool) -> Iterator[Slip]:
+def is_square(E: Expr) -> bool:
+    """Whether E is xᵀx, or xᵀSx with a symmetric S: its two halves are each other's transpose."""
+    turned = tuple(transpose(a) for a in E.args[::-1])
+    return E.op == "matmul" and turned == E.args
+
+
+def path_slips(
+    n: int,
+    e: Edge,
+    edges: list[tuple[int, Edge]],
+    top: set[Expr],
+    timed: bool,
+    traced: Collection[Expr] = (),
+) -> Iterator[Slip]:
     """A term, or a place of the variable, whose differential is forgotten; `edges` are all those of E."""
     if len(edges) < 2 or e.k < 0:
         return
@@ -79,8 +93,11 @@ def path_slips(n: int, e: Edge, edges: list[tuple[int, Edge]], top: set[Expr], t
     label = _kind_of_path(e, top, timed)
     cost = 0.95 if label == "one-sided" else 1.0
     yield Slip(label, cost, f"{what} forgotten", ((n, 0.0),))
+    if (e.E.is_scalar or e.E in traced) and is_square(e.E) and len(e.E.args) == 2:
+        yield Slip("factor", 0.93, f"the 2 of d({text(e.E)}) forgotten", ((n, 0.0),))
     two_products = e.E.op == "add" and all(bare(other.target).op == "matmul" for _, other in edges)
-    if (e.E.op in PRODUCTS or (two_products and not timed)) and len(edges) == 2:
+    alike = e.E.op in PRODUCTS - {"times"} or (two_products and not timed)  # in a quotient they are not
+    if alike and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
         yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
@@ -107,6 +124,8 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
         return "softmax" if first_operation(target).op == "logsumexp" else "penalty"
     if e.E.op == "add" and first_operation(target).op == "logsumexp":
         return "softmax"
+    if e.E.op == "add" and any(first_operation(a).op == "logsumexp" for a in e.E.args):
+        return "penalty"
     return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
 
 
@@ -133,4 +152,6 @@ def top_sums(f: Expr) -> set[Expr]:
             found.add(E)
         if E.op in BOOKKEEPING:
             stack += [a for a in E.args if a.is_scalar]
+        if E.op == "sum":  # entry by entry, Σ(a + b) is a sum of terms too
+            stack += E.args
     return found

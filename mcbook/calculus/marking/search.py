@@ -20,7 +20,7 @@ TOLERANCE = 1e-8
 SECOND = 0.3  # what a second slip costs beyond itself
 ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
 UNUSUAL = 0.25  # and more where neither is one of those that people make beside another
-COMMON = {"sign", "factor", "mean", "penalty", "layout"}
+COMMON = {"sign", "factor", "mean", "penalty", "layout", "one-sided"}
 HABIT = 0.15
 LIMIT = 2.56  # beyond this an explanation is less likely than that there is none
 
@@ -67,6 +67,7 @@ class Search:
     def _collect(self, slips: Sequence[Slip]) -> None:
         """Keep the slips that change the gradient, one for each class and value."""
         seen: dict[tuple[str, bytes], int] = {}
+        told: set[tuple[str, bytes]] = set()
         for slip in sorted(slips, key=lambda s: s.cost):
             changed = self.matrices(slip, 0)
             if changed is None:
@@ -77,10 +78,14 @@ class Search:
             if norm(value - self.G) <= 1e-10 * norm(self.G):
                 self._note_habit(slip)
                 continue
+            numbers = _rounded(value / norm(self.G))
+            if slip.label == "layout" and ("one-sided", numbers) in told:
+                continue  # a place of the variable counted for both, told before a matrix turned round
+            told.add((slip.label, numbers))
             scalar = all(isinstance(new, float) for _, new in slip.changes)
             key = (
                 slip.label,
-                _rounded(value / norm(self.G)) + (b"" if scalar else slip.what.encode()),
+                numbers + (b"" if scalar else slip.what.encode()),
             )
             if key not in seen:
                 seen[key] = len(self.slips)

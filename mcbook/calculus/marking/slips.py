@@ -4,6 +4,7 @@ Read a row as: the rule hands on R, and this learner wrote the last column inste
 
     A, B    the arguments of the node            C    what stands beside the node's differential
     Y       the value of the node                R    what the rule hands on
+    Y_r     the value of a root, or of one over it
     I, O    the identity, and ones, of A's shape Z    the adjoint solve, A⁻ᵀC
     S       φ′(z), for a function φ of z = A     S_Y  φ′ taken at Y;  S_A: its formula in Y, fed with A
     S_S     φ′ fed with its own value            S_2  φ″;  S_o: the derivative of another function
@@ -13,6 +14,7 @@ A row that does not fit the shapes, or says the same as the rule, is passed over
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import NamedTuple
 
 from mcbook.calculus.engine.algebra import add, identity, matmul, number, ones, power, times, transpose
@@ -120,6 +122,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         ("rule", 1.0, "the exponent not lowered", "R * A"),
         ("rule", 1.1, "the power itself for its derivative", "R * A / p"),
         ("rule", 1.4, "the exponent raised instead of lowered", "R * A * A"),
+        ("rule", 1.2, "the root in the denominator to the wrong power", "R / Y_r"),
         ("activation", 1.1, "the power's derivative forgotten", "C"),
         ("activation", 1.1, "the power's derivative forgotten, but for its exponent", "C * p"),
     ),
@@ -156,6 +159,7 @@ def bindings(e: Edge) -> dict[str, Expr]:
         known |= {"B": e.E.args[1], "Z": solve(transpose(A), e.C)}
     if e.E.op == "power":
         known |= {"p": number(e.E.data), "q": number(abs(e.E.data))}
+        known |= {"Y_r": e.Y} if Fraction(e.E.data).denominator == 2 else {}
     return known | (_slopes(e, A) if e.E.op == "apply" else {})
 
 

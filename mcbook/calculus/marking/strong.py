@@ -23,6 +23,7 @@ from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.sums import not_summed
 from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
 from mcbook.calculus.marking.whole import all_slips
 
@@ -78,9 +79,17 @@ def marked(
     edited = repaired(written, search) if written else []
     if not right:
         found = by_cost(
-            explain_shape(search, answers), alone(search, edited, truths), miswritten(search, answers)
+            explain_shape(search, answers),
+            alone(search, edited, truths),
+            miswritten(search, answers),
+            not_summed(search, answers, truths, with_a_slip=False),
         )
-        found = as_written(found or by_cost(with_a_slip(search, edited)), given, graph)
+        found = (
+            found
+            or not_summed(search, answers, truths, with_a_slip=True)
+            or by_cost(with_a_slip(search, edited))
+        )
+        found = as_written(found, given, graph)
         return _explained(search, found, answers, truths) if found else _wrong_shape(graph, given)
     if not any(A.any() for A in answers):
         return _not_explained(graph, draws, truths, answers)
@@ -121,6 +130,8 @@ def _hypotheses(
         turned = ", and that transposed" if len(labels) > 1 else ""
         free = _plain("symmetric", f"the gradient of a free matrix{turned}: {words}")
         yield free._replace(classes=labels)
+    if (c := _multiple(answers, truths)) and round(c, 8) == -2.0:
+        yield _a_multiple(graph, c)
     found = search.explain(answers, 1, 3)
     if found:
         yield _explained(search, found, answers, truths)

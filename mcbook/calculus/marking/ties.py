@@ -10,6 +10,7 @@ from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
 
 MARGIN = 0.06  # by how much two slips must be less surprising than two others, to be believed
+ONE_THING = ({"one-sided", "factor"}, {"one-sided", "layout"}, {"symmetric", "factor"})
 HALF = re.compile(r"/ *\(?2\b|\b0\.5\b")
 
 
@@ -35,16 +36,19 @@ def rival_of(search: Search, found: Sequence[Explanation]) -> Explanation | None
     if len(best.slips) == 1:
         close = [x for x in close if _is_a_share(x.slips[0]) and best.labels == {"one-sided"}]
     else:
-        close = [x for x in close if not _moved_once(search, best, x)]
+        close = [x for x in close if not _alike(search, best, x)]
     return close[0] if close else None
 
 
-def _moved_once(search: Search, best: Explanation, other: Explanation) -> bool:
-    """Whether two pairs say one thing: half of the gradient, as one of two places, or as a number."""
-    halves = best.labels ^ other.labels == {"one-sided", "factor"} and len(best.labels & other.labels) == 1
-    if not halves or len(best.slips) != 2 or len(other.slips) != 2:
+def _alike(search: Search, best: Explanation, other: Explanation) -> bool:
+    """Whether two pairs share a class and say one thing else, that alone would be told by its cost.
+
+    Half of the gradient, as one of two places or as a number; one place twice, or its matrix turned round.
+    """
+    shared = best.labels & other.labels
+    if best.labels ^ other.labels not in ONE_THING or len(best.slips) + len(other.slips) != 4:
         return False
-    one, two = (next(s for s in x.slips if s.label in ("one-sided", "factor")) for x in (best, other))
+    one, two = (next(s for s in x.slips if s.label not in shared) for x in (best, other))
     if _is_a_share(one) or _is_a_share(two):
         return False
     values = [v for slip in (one, two) if (v := search.value_of(slip)) is not None]

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, times, transpose
-from mcbook.calculus.engine.nodes import Expr
+from mcbook.calculus.engine.naming import replace
+from mcbook.calculus.engine.nodes import Expr, walk
 from mcbook.calculus.engine.vocabulary import diag, diagonal, lower, sym, upper
 from mcbook.calculus.marking.everywhere import misread_slips
 from mcbook.calculus.marking.graph import Edge, Graph
@@ -83,7 +84,7 @@ def structure_slips(n: int, e: Edge) -> Iterator[Slip]:
             "symmetric", 1.1, "the formula for a symmetric matrix, G + Gᵀ − diag G", ((n, mirrored(C)),)
         )
         yield Slip("symmetric", 1.1, "G + Gᵀ, as if the matrix were symmetric", ((n, times(2, sym(C))),))
-        yield Slip("symmetric", 1.2, "the symmetric part of the gradient", ((n, sym(C)),))
+        yield Slip("symmetric", 1.05, "the symmetric part of the gradient", ((n, sym(C)),))
         yield Slip(
             "hadamard", 1.3, "only the diagonal of the gradient", ((n, hadamard(identity(C.shape[0]), C)),)
         )
@@ -95,6 +96,7 @@ def all_slips(graph: Graph) -> list[Slip]:
     """Every single slip of a derivation, then those that are made in several places alike."""
     averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
     timed, inverted = is_recurrent(graph.derivation.f), only_inverted(graph)
+    traced = {bare(node.args[0]) for node in graph.nodes if node.op == "trace"}
     by_node: dict[Expr, list[tuple[int, Edge]]] = {}
     for n, e in enumerate(graph.edges):
         if e.k >= 0:
@@ -106,7 +108,7 @@ def all_slips(graph: Graph) -> list[Slip]:
         if e.E.op != "transpose":
             found += scale_slips(n, e, averaged)
         found += lost_factor_slips(n, e)
-        found += path_slips(n, e, by_node.get(e.E, []), top, timed) if e.k >= 0 else ()
+        found += path_slips(n, e, by_node.get(e.E, []), top, timed, traced) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
         found += place_slips(n, e, parts, graph.X, timed)
@@ -115,14 +117,22 @@ def all_slips(graph: Graph) -> list[Slip]:
         found += structure_slips(n, e)
     found += pattern_slips(graph)
     found += misread_slips(graph)
+    found += transposes_forgotten(graph)
+    found += nothing_handed_back(graph)
     return found + list(alike(found, graph))
+
+
+def _function(graph: Graph, slip: Slip) -> str:
+    """Which function it is that a slip is made with, "" for none."""
+    E = graph.edges[slip.changes[0][0]].E
+    return E.data if E.op == "apply" else ""
 
 
 def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
     """The same slip wherever it can be made: one mistake, made consistently."""
     single = [s for s in slips if len(s.changes) == 1 and not isinstance(s.changes[0][1], float)]
-    key = lambda s: (s.label, s.what)  # noqa: E731
-    for (label, what), group in groupby(sorted(single, key=key), key=key):
+    key = lambda s: (s.label, s.what, _function(graph, s))  # noqa: E731
+    for (label, what, _), group in groupby(sorted(single, key=key), key=key):
         members = list(group)
         changes = {s.changes[0][0]: s.changes[0] for s in members}
         if len(changes) > 1:
@@ -133,6 +143,35 @@ def alike(slips: list[Slip], graph: Graph) -> Iterator[Slip]:
                 tuple(changes.values()),
             )
     yield from carries(slips, graph)
+
+
+def transposes_forgotten(graph: Graph) -> Iterator[Slip]:
+    """A for Aᵀ in every product alike, whatever the matrices are called."""
+    changes = []
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0 and e.E.op == "matmul":
+            square = [
+                V for V in walk(e.right, behind_names=False) if V.op in ("symbol", "let") and V is not e.C
+            ]
+            turned = {V: transpose(V) for V in square if V.shape == V.shape[::-1] and graph.X not in V.free}
+            wrong = replace(e.right, turned)
+            if turned and wrong is not e.right and wrong.shape == e.right.shape:
+                changes.append((n, wrong))
+    if len(changes) > 1:
+        yield Slip("layout", 1.15, "the transposes forgotten in all products", tuple(changes))
+
+
+def nothing_handed_back(graph: Graph) -> Iterator[Slip]:
+    """Every way from a step to the one before cut, where there are several from x_2 to x_1."""
+    named = {node.name: node for node in graph.nodes if node.op == "let" and time_of(node.name) is not None}
+    back = []
+    for name, state in named.items():
+        t = time_of(name) or 0
+        after = named.get(f"{name.removesuffix(str(t))}{t + 1}")
+        inside = set(walk(after.args[0], behind_names=False)) if after is not None else set()
+        back += [n for n, e in enumerate(graph.edges) if e.k >= 0 and e.target is state and e.E in inside]
+    if len(back) > 1:
+        yield Slip("time", 1.1, "nothing handed back from step to step", tuple((n, 0.0) for n in back))
 
 
 def _is_carried(E: Expr, after: str, X: Expr) -> bool:

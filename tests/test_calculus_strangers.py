@@ -1,0 +1,46 @@
+"""Mistakes in losses that are in no catalogue: sums further up, squares, transposes everywhere, roots."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mcbook.calculus import diagnose
+
+VECTORS = {"x": 3, "m": 3, "b": 3, "g": 3, "u": 5}
+MATRICES = {"A": (3, 3), "C": (3, 3), "V": (3, 3), "D": (5, 3), "W": (3, 2), "Y": (5, 2)}
+SIZES = VECTORS | MATRICES
+
+
+@pytest.mark.parametrize(
+    ("loss", "answer", "X", "classes"),
+    [  # a sum further up, in the whole, in one term, with a sign; the whole matrix for its diagonal
+        ("sqnorm(x - m) / (2 * s**2)", "-((x - m)**2) / s**3", "s", {"batch"}),
+        ("sqnorm(x - m) / (2 * s**2) + 3 * log(s)", "3 / s - (x - m)**2 / s**3", "s", {"batch"}),
+        ("sqnorm(x - m) / (2 * s**2)", "(x - m)**2 / s**3", "s", {"batch", "sign"}),
+        ("sqnorm((D * g) @ W - Y) / 2", "D.T @ ((D * g) @ W - Y) @ W.T", "g", {"hadamard"}),
+        # a square's 2; what is twice −G; a quadratic form's half beside a sign
+        ("b @ x + s * x @ x", "b + s * x", "x", {"factor"}),
+        ("s * sqnorm(x - m) - b @ x", "2 * b - 4 * s * (x - m)", "x", {"factor", "sign"}),
+        ("x @ A @ x / 2 + b @ x", "A @ x - b", "x", {"one-sided", "sign"}),
+        # down to the product inside; every transpose; the factors of (AC)ᵀ left in their order
+        (
+            "s * sum(log(1 + (D @ x)**2 / s)) / 2",
+            "s * D.T @ (1 / (1 + (D @ x)**2 / s)) / 2",
+            "x",
+            {"activation"},
+        ),
+        ("norm(A @ V - V @ C)", "E = A @ V - V @ C; (A @ E - E @ C) / norm(E)", "V", {"layout"}),
+        ("sum(A @ C @ V * V) / 2", "(A.T @ C.T @ V + A @ C @ V) / 2", "V", {"layout"}),
+        # a term of a sum taken entry by entry; a root's power
+        ("sum(exp(D @ x) - u * (D @ x))", "D.T @ exp(D @ x)", "x", {"penalty"}),
+        ("b @ x / sqrt(x @ x + s)", "q = x @ x + s; b / sqrt(q) - (b @ x) * x / q", "x", {"rule"}),
+    ],
+)
+def test_what_is_met_in_losses_that_are_new(loss, answer, X, classes):
+    rng = np.random.default_rng(3)
+    values = {name: rng.standard_normal(size) for name, size in SIZES.items()} | {"s": 1.7}
+    used = {name: value for name, value in values.items() if re.search(rf"\b{name}\b", loss)}
+    draws = [used, {name: value * 1.3 + 0.1 for name, value in used.items()}]
+    found = diagnose(loss, answer, X, values=draws)
+    assert set(found.classes) == classes, found
