@@ -44,7 +44,10 @@ DRAWS = 3
 def verdict(problem: Problem, answer: Any) -> Any:
     """The diagnosis of an answer, text or array, at the problem's own draws."""
     values = [problem.values(seed) for seed in range(DRAWS)]
-    return diagnose(problem.entry.f, answer, problem.entry.declared[problem.entry.wrt], values=values)
+    entry = problem.entry
+    return diagnose(
+        entry.text, answer, entry.declared[entry.wrt], symbols=tuple(entry.declared.values()), values=values
+    )
 
 
 def handed_in(problem: Problem, wrong: Wrong) -> Any:

@@ -24,6 +24,18 @@ def test_a_function_of_the_symbols_or_of_the_variable():
     assert diagnose("logdet(W)", np.linalg.inv(M), "W", values={"W": M}).classes == ("rule",)
 
 
+def test_the_answer_may_use_what_the_loss_defines_and_does_not_use():
+    x, A, b = symbols(x=3, A=(4, 3), b=4)
+    loss = "r = A @ x - b; H = A.T @ A; s = H @ x; sum(softmax(r, axis=0) * r)"
+    right = "p = softmax(r); A.T @ (p * (1 + r - p @ r))"
+    assert diagnose(loss, right, x, symbols=(A, b)).verdict == "correct"
+    loss = "r = A @ x - b; H = A.T @ A; s = H @ x; sum(r * r)"
+    assert diagnose(loss, "2 * (s - A.T @ b)", x, symbols=(A, b)).verdict == "correct"
+    assert diagnose(loss, "s = A @ x; 2 * A.T @ (s - b)", x, symbols=(A, b)).verdict == "correct"  # its own s
+    assert diagnose(loss, "2 * (A.T @ b - s)", x, symbols=(A, b)).classes == ("sign",)
+    assert diagnose(loss, "2 * (t - s)", x, symbols=(A, b)).cause == "cannot be read"
+
+
 def test_text_needs_its_symbols_and_is_never_run(tmp_path):
     x, A = symbols(x=3, A=(3, 3))
     assert diagnose("x @ A @ x", "(A + A.T) @ x", "x", symbols=(x, A)).verdict == "correct"

@@ -1,5 +1,6 @@
 """What is wrong with a gradient? `diagnose` tries the mistakes that people make and says which one fits."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from mcbook.calculus.differences import numerical_gradient, slope_along, value_noise
 from mcbook.calculus.engine import Expr, parse, symbol
+from mcbook.calculus.engine.nodes import definitions
 from mcbook.calculus.hypotheses import GROUPS, Case, Finding
 from mcbook.calculus.inputs import (
     Reals,
@@ -56,6 +58,8 @@ def diagnose(
     rng = np.random.default_rng(0) if rng is None else rng
     if isinstance(loss, str | Expr):
         f, X = read_loss(loss, wrt, symbols, values)
+        if isinstance(loss, str) and isinstance(answer, str):
+            answer = with_what_the_loss_defines(answer, loss, f)
         return diagnose_expression(f, answer, X, values=values, rng=rng)
     found = _diagnose_function(loss, answer, wrt, reference, rng, terms, sizes)
     return found._replace(verdict=_verdict(found.cause), hints=_hints(found))
@@ -74,6 +78,16 @@ def read_loss(loss: str | Expr, wrt: Any, symbols: Sequence[Expr], values: Any) 
     if wrt not in known:
         raise ValueError(f"wrt must be a symbol of the loss ({', '.join(sorted(known))}), got {wrt!r}.")
     return loss, known[wrt]
+
+
+def with_what_the_loss_defines(answer: str, loss: str, f: Expr) -> str:
+    """The answer, after those definitions in the loss's text that the loss itself makes no use of."""
+    known = {d.name for d in definitions(f)} | set(re.findall(r"(\w+)\s*=(?!=)", answer))
+    for line in reversed(re.split(r"[;\n]", loss)):  # the last first: it may make use of those before it
+        name, equals, _ = map(str.strip, line.partition("="))
+        if equals and name.isidentifier() and name not in known and re.search(rf"\b{name}\b", answer):
+            answer = f"{line.strip()}; {answer}"
+    return answer
 
 
 def _diagnose_function(
