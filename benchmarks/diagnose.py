@@ -55,6 +55,17 @@ def handed_in(problem: Problem, wrong: Wrong) -> Any:
     return problem.as_given(wrong, problem.values(0)) if wrong.given else wrong.text
 
 
+def as_function(problem: Problem, wrong: Wrong) -> Any:
+    """A NumPy function of the symbols by name; what is in single precision stays an array."""
+    if wrong.given:
+        return handed_in(problem, wrong)
+    formula, shape = (
+        problem.read(wrong.text),
+        wrong.shape or problem.entry.declared[problem.entry.wrt].data.shape,
+    )
+    return lambda **values: np.reshape(evaluate_all([formula], values)[0], shape)
+
+
 def named(classes: tuple[str, ...]) -> str:
     return "double" if len(classes) > 1 else classes[0] if classes else "not explained"
 
@@ -64,7 +75,9 @@ def texts(problem: Problem) -> set[tuple[str, str, str]]:
     return {(problem.entry.text, problem.entry.wrt, wrong.text) for wrong in problem.wrong}
 
 
-def bench_set(name: str, known: Collection[tuple[str, str, str]] = ()) -> dict[str, Any]:
+def bench_set(
+    name: str, known: Collection[tuple[str, str, str]] = (), hand_in: Callable[..., Any] = handed_in
+) -> dict[str, Any]:
     """Edges of the judgement, and how often answers of each class were called what; without those known."""
     explained: Counter[str] = Counter()  # edges of what was given a name
     found: dict[str, Counter[str]] = {}
@@ -73,7 +86,7 @@ def bench_set(name: str, known: Collection[tuple[str, str, str]] = ()) -> dict[s
         for wrong in problem.wrong:
             if (problem.entry.text, problem.entry.wrt, wrong.text) in known:
                 continue
-            classes = verdict(problem, handed_in(problem, wrong)).classes
+            classes = verdict(problem, hand_in(problem, wrong)).classes
             edge = judge(wrong, classes)
             explained[edge] += bool(classes)
             found.setdefault(wrong.label, Counter())[edge] += 1
@@ -96,13 +109,16 @@ def bench_answers() -> dict[str, Any]:
 
 
 def bench_blind(name: str) -> dict[str, Any]:
-    """A set that nobody has read: all of it, and what of it does not stand in a development set as well."""
+    """A set that nobody has read: all of it; what of it is in no development set; all as NumPy functions."""
     if not load(name):
         return {}
     known = set().union(*(texts(problem) for problem in load(*DEVELOPMENT)))
-    new = bench_set(name, known)
-    kept = {key: new[key] for key in ("wrong_answers", "right", "false", "missed", "recall", "precision")}
-    return bench_set(name) | {"not_in_the_others": kept}
+    parts = {
+        "not_in_the_others": bench_set(name, known),
+        "as_functions": bench_set(name, hand_in=as_function),
+    }
+    keys = ("wrong_answers", "right", "false", "missed", "recall", "precision")
+    return bench_set(name) | {part: {key: found[key] for key in keys} for part, found in parts.items()}
 
 
 def bench_random(count: int = 1000) -> dict[str, Any]:
