@@ -139,7 +139,7 @@ QUESTIONS: dict[str, Question] = {
         "the ridge λ that k steps from zero amount to, as a function of h, eta and k",
         ridge_of_stopping,
         mistakes={
-            "1/(eta k) is what it is nearly, for small eta h": lambda h, eta, k: 1 / (eta * k),
+            "1/(eta k) is what it is nearly, for small eta h k": lambda h, eta, k: 1 / (eta * k),
             "that is by how much the direction falls short, and not λ": lambda h, eta, k: (1 - eta * h) ** k,
             "the two shares are exchanged": lambda h, eta, k: (
                 h * (1 - (1 - eta * h) ** k) / (1 - eta * h) ** k
