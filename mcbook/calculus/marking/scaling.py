@@ -98,7 +98,7 @@ def one_half_of_each(graph: Graph) -> Iterator[Slip]:
         lost = tuple((both[1 - kept], 0.0) for both in forms)
         twice = tuple((both[kept], 2.0) for both in forms)
         what = f"the {words} half of every quadratic form"
-        yield Slip("one-sided", 1.1, f"{what} counted for both", lost + twice)
+        yield Slip("one-sided", 1.05, f"{what} counted for both", lost + twice)
         yield Slip("one-sided", 1.0, f"only {what} taken", lost)
 
 
@@ -145,6 +145,8 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     target = bare(e.target.args[0] if e.target.op == "transpose" else e.target)
     if timed and (e.E not in top or is_recurrent(target)) and not is_form(e.E):
         return "time"
+    if e.E.op == "add" and _is_centred(e.E, target):
+        return ""  # the mean held constant: people call it by four names
     if e.E in top:
         return "softmax" if first_operation(target).op == "logsumexp" else "penalty"
     if e.E.op == "add" and first_operation(target).op == "logsumexp":
@@ -152,6 +154,13 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     if e.E.op == "add" and any(first_operation(a).op == "logsumexp" for a in e.E.args):
         return "penalty"
     return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
+
+
+def _is_centred(E: Expr, taken: Expr) -> bool:
+    """Whether what is taken off in E is the mean, or a sum, of what else stands there: x − mean(x) 1."""
+    rest = {bare(a) for a in E.args} - {taken}
+    below = first_operation(taken)
+    return taken.op == "times" and below in rest and any(a.op in ("sum", "ones") for a in walk(taken))
 
 
 def _part(E: Expr) -> Expr:
