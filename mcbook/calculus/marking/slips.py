@@ -40,7 +40,7 @@ class Slip(NamedTuple):
 Row = tuple[str, float, str, str]  # class, cost, in words, what is written for R
 
 ENTRYWISE = "1/A entry by entry for the inverse"
-OF_LOG = {"R * S", "C * Y", "C * A"}
+OF_LOG = {"R * S", "C * Y", "C * A"}  # 1/z², log z and z for 1/z
 MULTIPLIED = "multiplied by A where it should be solved with"
 
 TABLE: dict[str, tuple[Row, ...]] = {
