@@ -16,6 +16,7 @@ BETWEEN = parse("trace(A @ D @ C)", A, D, C)
 INVERSE = parse("b @ inv(X) @ c", X, b, c)
 MEAN = parse("sqnorm(M @ x + t * ones(5) - y) / 2", M, x, y, symbol("t"))
 QUADRATIC = parse("x @ S @ x / 2 - b @ x", S, x, b)
+ROBUST = parse("log(1 + x @ S @ x) / 2", S, x)
 LOGDET = parse("logdet(S)", S)
 GRAM = parse("logdet(X.T @ X)", symbol("X", (5, 3)))
 LEAST = parse("sqnorm(M @ x - y) / 2", M, x, y)
@@ -39,6 +40,7 @@ DELTAS = "d_2 = (h_2 - b) * (1 - h_2**2); d_1 = (A.T @ d_2) * (1 - h_1**2); "
         (CUBE, "X @ X", "X"),  # one place of three, or a third; and transposed
         (LOGDET, "S", "S"),  # the inverse forgotten, or S G S
         (INVERSE, "inv(X) @ outer(b, c) @ inv(X)", "X"),  # the rule's transposes, or the layout; and a sign
+        (ROBUST, "x / (1 + x @ S @ x)", "x"),  # S left out, or the gradient in the metric of S
     ],
 )
 def test_what_the_numbers_cannot_tell_is_given_no_class(f, answer, wrt):
@@ -142,3 +144,22 @@ def test_a_cotangent_from_before_the_step_where_the_variable_enters_it(rng):
     found = diagnose(f, answer, "eta", values=at)
     assert found.classes == ("time",)
     assert "the cotangent from before the step" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("f", "answer"),
+    [
+        ("c @ log(x) + b @ x", "c * x + b"),  # a rule to some, and a function's derivative to others
+        ("c @ log(x) + b @ x", "c * log(x) + b"),
+        ("b @ exp(x - mean(x) * ones(3))", "b * exp(x - mean(x) * ones(3))"),  # the mean held constant
+    ],
+)
+def test_what_teachers_call_by_several_names_is_told_without_a_class(f, answer):
+    used = [v for v in (b, c, symbol("x", 3)) if f"{v.name} " in f or f"({v.name}" in f]
+    found = diagnose(parse(f, *used), answer, "x")
+    assert found.verdict == "wrong", found
+    assert found.classes == ()
+
+
+def test_in_a_quadratic_form_the_matrix_is_the_metric():
+    assert diagnose(QUADRATIC, "x - solve(S, b)", "x").classes == ("natural",)

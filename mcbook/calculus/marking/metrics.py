@@ -76,6 +76,30 @@ def other_metric(
     return "", 0.0
 
 
+def left_out(graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]) -> str:
+    """In words, a matrix that stands once in f, where P⁻¹ G may as well be G with P left out.
+
+    Where P is a multiple of the second derivative, as in a quadratic form, it is the metric: nothing is said.
+    """
+    f, rows = graph.derivation.f, graph.X.shape[0]
+    for P in walk(f) if graph.X.is_column and rows > 1 else ():
+        once = sum(node.args.count(P) for node in walk(f)) == 1
+        if P.op == "symbol" and P.shape == (rows, rows) and once and is_symmetric(P):
+            without = [_solved(d.value(P), G) for d, G in zip(draws, truths, strict=True)]
+            if all(map(near, without, answers)) and not _is_second_order(graph, draws, truths, answers):
+                return f"{text(P)} left out"
+    return ""
+
+
+def _is_second_order(
+    graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
+) -> bool:
+    """Whether H A = c G with one number c at every draw."""
+    along = [_hessian_along(graph, d, A) for d, A in zip(draws, answers, strict=True)]
+    c = np.vdot(along[0], truths[0]) / np.vdot(truths[0], truths[0])
+    return all(norm(HA - c * G) <= 1e-6 * norm(HA) for HA, G in zip(along, truths, strict=True))
+
+
 def newton_step(
     graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
 ) -> str:

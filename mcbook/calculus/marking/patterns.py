@@ -15,7 +15,7 @@ from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import one_minus, weighted
 from mcbook.calculus.marking.scaling import first_operation
 from mcbook.calculus.marking.slips import Slip, bare
-from mcbook.calculus.marking.steps import is_recurrent, time_of
+from mcbook.calculus.marking.steps import in_steps, is_recurrent, time_of
 
 ONCE_MORE = "σ′ multiplied in once more"
 
@@ -145,7 +145,7 @@ def _constants(e: Edge, shape: tuple[int, int]) -> list[Expr]:
 
 def shifted_steps(graph: Graph) -> Iterator[Slip]:
     """What belongs to step t taken from another step: everywhere, in one operation, or for one t alone."""
-    if not is_recurrent(graph.derivation.f):
+    if not in_steps(graph.derivation.f):
         return
     known = {
         node.name: node for node in walk(graph.derivation.f) if node.name and time_of(node.name) is not None

@@ -17,7 +17,7 @@ from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.scaling import counts
 from mcbook.calculus.marking.search import COMMON, LIMIT, TOLERANCE, Explanation, Search, near
 from mcbook.calculus.marking.slips import Slip
-from mcbook.calculus.marking.steps import is_recurrent
+from mcbook.calculus.marking.steps import in_steps
 
 BESIDE = {"sign", "hadamard"}  # the edits that are believed beside a slip
 
@@ -42,7 +42,7 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     known, scalars = list(dict.fromkeys(n.name for n in nodes)), {n.name for n in nodes if n.is_scalar}
     averaged = [text(m) for m in counts(search.graph)]
     found: dict[tuple[str, Expr], Repaired] = {}
-    timed = is_recurrent(f)
+    timed = in_steps(f)
     sizes = {str(k) for s in f.free for k in s.shape if k > 4}  # a 4 may be a number like others
     for edit in edits(answer, known, averaged, scalars, sizes):
         if edit.label == "time" and not timed:

@@ -10,7 +10,8 @@ class Diagnosis(NamedTuple):
     verdict          correct, wrong, convention, another metric, not explained, ambiguous (two explanations
                      by two slips each, equally likely), error (in the answer itself)
     classes          the classes of the mistakes, by the names in `MISTAKES`; two for a double; none for a
-                     derivative by something else than X, which is no mistake of any of these kinds
+                     derivative by something else than X, which is no mistake of any of these kinds, and
+                     for what teachers call by several of them: log′, a mean held constant
     line, term       where in the derivation: its line, counted from 0 as printed, and the term ⟨C, dE⟩
     hints            three, from "one term is off" to the line and its rule
     others           further explanations that give the same numbers

@@ -41,12 +41,14 @@ def scale_slips(n: int, e: Edge, averaged: list[Expr]) -> Iterator[Slip]:
         yield Slip("mean", 1.05, f"1/{text(m)} forgotten {where}", ((n, times(m, e.right)),))
 
 
-def lost_factor_slips(n: int, e: Edge) -> Iterator[Slip]:
+def lost_factor_slips(n: int, e: Edge, X: Expr) -> Iterator[Slip]:
     """A number or a scalar that stands before the moving part, and is lost, doubled or inverted."""
     if e.E.op != "times" or e.k < 0:
         return
-    for s in e.E.args[:-1] if e.k == len(e.E.args) - 1 else ():
-        if s.op == "number" and abs(s.data) == 1:
+    for k, s in enumerate(e.E.args):
+        if k == e.k or not s.is_scalar or (s.op == "number" and abs(s.data) == 1):
+            continue
+        if X in s.free:  # of a product that moves twice, no half is lost alone
             continue
         s = number(abs(s.data)) if s.op == "number" else s
         base = s.args[0] if s.op == "power" else s
@@ -66,6 +68,8 @@ def _one_over_size(s: Expr, E: Expr) -> bool:
     if s.op != "number" or Fraction(s.data).numerator not in (1, 2):
         return False
     n = 1 / Fraction(s.data)
+    if E.op == "sum" and E.args[0].op != "power" and n == E.args[0].shape[0] * E.args[0].shape[1] > 2:
+        return True  # the mean of four entries; ¼ of a sum of fourth powers is no mean
     shapes = {
         a.shape for node in walk(E) if node.op in ("sum", "sqnorm", "inner", "matmul") for a in node.args
     }
@@ -76,6 +80,26 @@ def is_square(E: Expr) -> bool:
     """Whether E is xᵀx, or xᵀSx with a symmetric S: its two halves are each other's transpose."""
     turned = tuple(transpose(a) for a in E.args[::-1])
     return E.op == "matmul" and turned == E.args
+
+
+def is_form(E: Expr) -> bool:
+    """Whether E is xᵀSx, with any S between: one thing in two places, both of one step where it has one."""
+    return E.op == "matmul" and E.is_scalar and transpose(E.args[0]) is E.args[-1]
+
+
+def one_half_of_each(graph: Graph) -> Iterator[Slip]:
+    """2Sx for (S + Sᵀ)x in every quadratic form of the function alike, or Sx: of those where it matters."""
+    ends: dict[Expr, list[int]] = {}
+    for n, e in enumerate(graph.edges):
+        if e.k >= 0 and is_form(e.E) and not is_square(e.E) and e.k in (0, len(e.E.args) - 1):
+            ends.setdefault(e.E, []).append(n)
+    forms = [both for both in ends.values() if len(both) == 2]
+    for kept, words in enumerate(("left", "right")) if len(forms) > 1 else ():
+        lost = tuple((both[1 - kept], 0.0) for both in forms)
+        twice = tuple((both[kept], 2.0) for both in forms)
+        what = f"the {words} half of every quadratic form"
+        yield Slip("one-sided", 1.05, f"{what} counted for both", lost + twice)
+        yield Slip("one-sided", 1.0, f"only {what} taken", lost)
 
 
 def path_slips(
@@ -100,7 +124,8 @@ def path_slips(
     if alike and len(edges) == 2:
         (other,) = [m for m, _ in edges if m != n]
         kept = f"{what} counted twice for both places of the variable"
-        yield Slip("time" if timed else "one-sided", 1.15, kept, ((n, 2.0), (other, 0.0)))
+        label = "time" if timed and not is_form(e.E) else "one-sided"
+        yield Slip(label, 1.15, kept, ((n, 2.0), (other, 0.0)))
     if e.E.op in PRODUCTS and len(edges) > 2:
         alone = f"only {what} taken, of its {len(edges)} places"
         yield Slip("one-sided", 0.95, alone, tuple((m, 0.0) for m, _ in edges if m != n))
@@ -118,8 +143,10 @@ def _some_of(E: Expr, edges: list[int]) -> Iterator[Slip]:
 def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     """The class of a forgotten path: time, a whole term, a normaliser, a denominator, one of two places."""
     target = bare(e.target.args[0] if e.target.op == "transpose" else e.target)
-    if timed and (e.E not in top or is_recurrent(target)):
+    if timed and (e.E not in top or is_recurrent(target)) and not is_form(e.E):
         return "time"
+    if e.E.op == "add" and _is_centred(e.E, target):
+        return ""  # the mean held constant: people call it by four names
     if e.E in top:
         return "softmax" if first_operation(target).op == "logsumexp" else "penalty"
     if e.E.op == "add" and first_operation(target).op == "logsumexp":
@@ -127,6 +154,13 @@ def _kind_of_path(e: Edge, top: set[Expr], timed: bool) -> str:
     if e.E.op == "add" and any(first_operation(a).op == "logsumexp" for a in e.E.args):
         return "penalty"
     return "rule" if e.E.op in PRODUCTS and target.op == "power" and target.data < 0 else "one-sided"
+
+
+def _is_centred(E: Expr, taken: Expr) -> bool:
+    """Whether what is taken off in E is the mean, or a sum, of what else stands there: x − mean(x) 1."""
+    rest = {bare(a) for a in E.args} - {taken}
+    below = first_operation(taken)
+    return taken.op == "times" and below in rest and any(a.op in ("sum", "ones") for a in walk(taken))
 
 
 def _part(E: Expr) -> Expr:

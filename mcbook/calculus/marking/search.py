@@ -21,6 +21,7 @@ SECOND = 0.3  # what a second slip costs beyond itself
 ALIKE = 0.15  # and more where both are of one class: people rarely make the same mistake twice, differently
 UNUSUAL = 0.25  # and more where neither is one of those that people make beside another
 COMMON = {"sign", "factor", "mean", "penalty", "layout", "one-sided"}
+TOGETHER = {"activation", "time"}  # a recursion cut short in both ways, as if it were linear and of one step
 HABIT = 0.15
 LIMIT = 2.56  # beyond this an explanation is less likely than that there is none
 
@@ -39,7 +40,8 @@ class Explanation(NamedTuple):
     def cost(self) -> float:
         extra = SECOND * (len(self.slips) - 1) + (HABIT if self.habit else 0)
         extra += ALIKE * (len(self.slips) - len(self.labels))
-        extra += UNUSUAL * (len(self.labels) > 1 and not self.labels & COMMON)
+        usual = self.labels & COMMON or self.labels == TOGETHER
+        extra += UNUSUAL * (len(self.labels) > 1 and not usual)
         return sum(s.cost for s in self.slips) + extra
 
     @property

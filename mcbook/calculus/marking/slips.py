@@ -40,6 +40,7 @@ class Slip(NamedTuple):
 Row = tuple[str, float, str, str]  # class, cost, in words, what is written for R
 
 ENTRYWISE = "1/A entry by entry for the inverse"
+OF_LOG = {"R * S", "C * Y", "C * A"}  # 1/z², log z and z for 1/z
 MULTIPLIED = "multiplied by A where it should be solved with"
 
 TABLE: dict[str, tuple[Row, ...]] = {
@@ -182,6 +183,10 @@ def rows_for(e: Edge) -> tuple[Row, ...]:
     rows = TABLE.get(op, ())
     if e.E.op == "power" and not e.E.is_scalar:  # entry by entry: a function as others are
         rows = tuple(("activation", *row[1:]) if row[3] == "R * A / p" else row for row in rows)
+    if (
+        e.E.op == "apply" and e.E.data == "log"
+    ):  # 1/z is a rule to some, and a function's derivative to others
+        rows = tuple(("", *row[1:]) if row[3] in OF_LOG else row for row in rows)
     if e.E.op == "power" and e.E.data == -1:  # (1/s)′ = −1/s²: only of a plain s is the exponent forgotten
         return tuple(row for row in rows if row[0] == "activation" or row[3] == "R * A")
     return rows

@@ -28,3 +28,26 @@ def _is_a_step(node: Expr) -> bool:
     t = time_of(node.name)
     before = f"{node.name.removesuffix(str(t))}{(t or 0) - 1}"
     return t is not None and any(inside.name == before for inside in walk(node.args[0]))
+
+
+def is_series(E: Expr) -> bool:
+    """Whether a series is looked at in steps: r_2 made of y_2 and y_1 as r_1 is of y_1 and y_0."""
+    named = {node.name: steps for node in walk(E) if node.op == "let" and len(steps := _steps_in(node)) > 1}
+    later = {name: frozenset((of, t + 1) for of, t in steps) for name, steps in named.items()}
+    return any(
+        own and later[name] == named.get(f"{own[0]}_{own[1] + 1}")
+        for name in named
+        if (own := numbered(name))
+    )
+
+
+def _steps_in(node: Expr) -> frozenset[tuple[str, int]]:
+    """The names with a step in what is called node, where one of them has two steps there."""
+    inside = {s.name for s in node.args[0].free if time_of(s.name) is not None}
+    found = frozenset(of for name in inside if (of := numbered(name)))
+    return found if len({of for of, _ in found}) < len(found) else frozenset()
+
+
+def in_steps(E: Expr) -> bool:
+    """Whether what is numbered counts steps of time, of a recursion or of a series."""
+    return is_recurrent(E) or is_series(E)

@@ -16,7 +16,7 @@ from mcbook.calculus.marking.draws import points, project
 from mcbook.calculus.marking.given import Given, read
 from mcbook.calculus.marking.graph import Edge, Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
-from mcbook.calculus.marking.metrics import RELATIVE, newton_step, other_metric
+from mcbook.calculus.marking.metrics import RELATIVE, left_out, newton_step, other_metric
 from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
 from mcbook.calculus.marking.report import MISTAKES, Diagnosis, ladder
 from mcbook.calculus.marking.rounding import wrong_check
@@ -122,6 +122,8 @@ def _hypotheses(
         words = f"the answer is {metric}, the gradient G in another metric"
         if single and single[0].cost <= usual + (0.1 if single[0].labels == {"rule"} else TIE):
             yield _either(words, single[0].slips[0].what)
+        if lost_one := left_out(graph, draws, truths, answers):
+            yield _either(words, lost_one)
         yield _plain("natural", words, "another metric")
     if single:
         yield _explained(search, single, answers, truths)

@@ -15,12 +15,13 @@ from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
 from mcbook.calculus.marking.scaling import (
     counts,
     lost_factor_slips,
+    one_half_of_each,
     path_slips,
     scale_slips,
     top_sums,
 )
 from mcbook.calculus.marking.slips import Slip, bare, rule_slips
-from mcbook.calculus.marking.steps import is_recurrent, time_of
+from mcbook.calculus.marking.steps import in_steps, is_recurrent, time_of
 
 
 def mirrored(G: Expr) -> Expr:
@@ -96,6 +97,7 @@ def all_slips(graph: Graph) -> list[Slip]:
     """Every single slip of a derivation, then those that are made in several places alike."""
     averaged, parts, top = counts(graph), parts_of(graph), top_sums(graph.derivation.f)
     timed, inverted = is_recurrent(graph.derivation.f), only_inverted(graph)
+    dated = in_steps(graph.derivation.f)
     traced = {bare(node.args[0]) for node in graph.nodes if node.op == "trace"}
     by_node: dict[Expr, list[tuple[int, Edge]]] = {}
     for n, e in enumerate(graph.edges):
@@ -107,11 +109,11 @@ def all_slips(graph: Graph) -> list[Slip]:
             continue
         if e.E.op != "transpose":
             found += scale_slips(n, e, averaged)
-        found += lost_factor_slips(n, e)
+        found += lost_factor_slips(n, e, graph.X)
         found += path_slips(n, e, by_node.get(e.E, []), top, timed, traced) if e.k >= 0 else ()
         found += rule_slips(n, e)
         found += normaliser_slips(n, e)
-        found += place_slips(n, e, parts, graph.X, timed)
+        found += place_slips(n, e, parts, graph.X, dated)
         found += factor_slips(n, e, graph.X, timed)
         found += layout_slips(n, e, inverted)
         found += structure_slips(n, e)
@@ -119,6 +121,7 @@ def all_slips(graph: Graph) -> list[Slip]:
     found += misread_slips(graph)
     found += transposes_forgotten(graph)
     found += nothing_handed_back(graph)
+    found += one_half_of_each(graph)
     return found + list(alike(found, graph))
 
 
