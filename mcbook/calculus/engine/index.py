@@ -24,11 +24,14 @@ class Index:
     def __init__(self, write: Writer = Latex) -> None:
         self.matrix = write()
         self.letters: Iterator[str] = iter(LETTERS)
+        self.bound: list[str] = []  # what stands for something where we are writing
 
     def fresh(self) -> str:
-        letter = next(self.letters, None)
+        """A new letter; when all are taken, one whose own sum is written to its end."""
+        letter = next(self.letters, None) or next((a for a in LETTERS if a not in self.bound), None)
         if letter is None:
             raise ValueError(f"more than {len(LETTERS)} indices: an index form would help nobody here.")
+        self.bound.append(letter)
         return letter
 
     def at(self, E: Expr, i: str, j: str, level: int) -> str:
@@ -37,8 +40,10 @@ class Index:
 
     def entry(self, E: Expr, i: str, j: str) -> tuple[str, int]:
         """Entry (i, j) of E, and how tightly it holds together."""
-        special = getattr(self, f"entry_{E.op}", None)
-        return special(E, i, j) if special else self.bracket(E, i, j)
+        special, outside = getattr(self, f"entry_{E.op}", None), len(self.bound)
+        written = special(E, i, j) if special else self.bracket(E, i, j)
+        del self.bound[outside:]
+        return written
 
     def bracket(self, E: Expr, i: str, j: str) -> tuple[str, int]:
         """[E]_ij, for what is known only as a whole."""

@@ -77,6 +77,9 @@ class Expr:
     def __matmul__(self, other: Any) -> "Expr":
         return _algebra().product(self, other)
 
+    def __rmatmul__(self, other: Any) -> "Expr":
+        return _algebra().product(other, self)
+
     def __pow__(self, exponent: Any) -> "Expr":
         return _algebra().power(self, exponent)
 
@@ -134,16 +137,17 @@ def _algebra() -> Any:
     return algebra
 
 
-def symbol(name: str, shape: int | tuple[int, ...] = (), structure: str = "") -> Expr:
+def symbol(name: str, shape: Any = (), structure: str = "") -> Expr:
     """A named array: () a number, (n,) or n a column vector, (m, n) a matrix.
 
     structure  "symmetric", "diagonal", "lower" or "upper" (triangular): what X and every step dX obey.
     """
-    shape = tuple(map(index, shape)) if isinstance(shape, Iterable) else (index(shape),)
+    shape = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if not name.isidentifier() or iskeyword(name):
         raise ValueError(f"a symbol is named like a Python variable, got {name!r}.")
-    if len(shape) > 2 or any(k < 1 for k in shape):
+    if len(shape) > 2 or not all(hasattr(k, "__index__") and k >= 1 for k in shape):
         raise ValueError(f"{name} needs a shape of up to two positive integers, got {shape}.")
+    shape = tuple(map(index, shape))
     if structure not in STRUCTURES:
         raise ValueError(f"the structure of {name} is one of {STRUCTURES[1:]} or '', got {structure!r}.")
     if structure and (len(shape) != 2 or shape[0] != shape[1]):

@@ -12,7 +12,9 @@ r"""Reading expressions as they are written in NumPy.
     call        = name { "." name } arguments
 
 Precedence is Python's.  `Y = X @ W.T` gives an intermediate a name; np., jnp. and their submodules may stand
-before a function.  The text is read, never run: nothing in it can do anything but name an expression.
+before a function.  A vector is a column: a @ b.T is the outer product (NumPy, which turns no vector, reads it
+as a @ b), and an array of shape (n, 1) is a vector too.  The text is read, never run: nothing in it can do
+anything but name an expression.
 """
 
 import re

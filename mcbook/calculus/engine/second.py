@@ -42,7 +42,7 @@ class Jacobian(NamedTuple):
     differential: Expr
 
     def __str__(self) -> str:
-        return f"dF = {self.differential!r}\nvec dF = {_stated(self.matrix)} vec {self.step!r}"
+        return _printed("F", self)
 
     @property
     def matrix(self) -> Expr:
@@ -74,7 +74,7 @@ class Hessian(NamedTuple):
     differential: Expr
 
     def __str__(self) -> str:
-        return f"dG = {self.differential!r}\nvec dG = {_stated(self.matrix)} vec {self.step!r}"
+        return _printed("G", self)
 
     @property
     def matrix(self) -> Expr:
@@ -93,8 +93,14 @@ class Hessian(NamedTuple):
         )
 
 
-def _stated(matrix: Expr) -> str:
-    return Text().at(matrix, CHAIN)
+def _printed(letter: str, found: Jacobian | Hessian) -> str:
+    """The differential, and the matrix where there is one; where there is none, why."""
+    stated = f"d{letter} = {found.differential!r}"
+    try:
+        matrix = Text().at(found.matrix, CHAIN)
+    except ValueError as none:
+        return f"{stated}\n{none}"
+    return f"{stated}\nvec d{letter} = {matrix} vec {found.step!r}"
 
 
 def jacobian(F: Any, X: Any) -> Jacobian:
