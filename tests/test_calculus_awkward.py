@@ -67,6 +67,8 @@ def test_a_sum_within_a_sum_keeps_its_letter():
         (lambda: symbol("x", 2.5), "positive integers, got"),
         (lambda: symbol("x", (3, "2")), "positive integers, got"),
         (lambda: parse("sqrt(-1) * x @ x", x), "no real power"),
+        (lambda: parse("(" * 500 + "x @ x" + ")" * 500, x), "too deep to read"),
+        (lambda: parse("-" * 5000 + "x @ x", x), "too deep to read"),
         (lambda: parse("2**x", x), r"for x \*\* p write exp\(p \* log\(x\)\)"),
         (lambda: parse("A / (A @ x)[:, None]", A, x), r"write diag\(A @ x\) @ B"),
         (lambda: parse("A * x", A, x), "applied to each row or to each column"),

@@ -55,7 +55,10 @@ def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
     function that is not known, and for shapes that do not fit.
     """
     known = {s.name: s for s in symbols} | {name: as_expr(value) for name, value in named.items()}
-    return _Reader(text, known).statements()
+    try:
+        return _Reader(text, known).statements()
+    except RecursionError:
+        raise ParseError("brackets within brackets, too deep to read: name what is inside", text, 0) from None
 
 
 class _Reader:
