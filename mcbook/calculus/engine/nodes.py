@@ -223,9 +223,16 @@ def unused_name(name: str, taken: set[str]) -> str:
 
 def require_distinct_names(*roots: Expr) -> None:
     """Raises ValueError where one name stands for two things, which no reader could tell apart."""
+    from mcbook.calculus.engine.text import Text
+
     known: dict[str, Expr] = {}
     for node in walk(*roots):
-        pair = (known.setdefault(node.name, node), node)
-        if node.name and pair[0] is not node:
+        if not node.name:
+            continue
+        printed = Text().name(node.name)
+        pair = (known.setdefault(printed, node), node)
+        if pair[0].name != node.name:
+            raise ValueError(f"{pair[0].name} and {node.name} would both be printed {printed}; rename one.")
+        if pair[0] is not node:
             kinds = [f"the symbol {n.data[1:]}" if n.op == "symbol" else repr(n.args[0]) for n in pair]
             raise ValueError(f"{node.name} stands for two things, {kinds[0]} and {kinds[1]}; rename one.")

@@ -23,7 +23,7 @@ from typing import Any
 
 from mcbook.calculus.engine import remedies
 from mcbook.calculus.engine.algebra import as_expr, power, times, transpose
-from mcbook.calculus.engine.nodes import Expr, let
+from mcbook.calculus.engine.nodes import Expr, let, require_distinct_names
 from mcbook.calculus.engine.notation import METHODS, PRODUCTS, WORDS
 from mcbook.calculus.engine.picking import item
 from mcbook.calculus.engine.tokens import ParseError, Token, tokenise
@@ -54,6 +54,9 @@ def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
     Raises ParseError, a ValueError that points at the column, for what is no expression, for a name or a
     function that is not known, and for shapes that do not fit.
     """
+    if not isinstance(text, str) or not all(isinstance(s, Expr) and s.name for s in symbols):
+        raise ValueError(f"parse takes a text and the symbols in it, got {text!r} and {symbols!r}.")
+    require_distinct_names(*(s for s in symbols if s.op == "symbol"))
     known = {s.name: s for s in symbols} | {name: as_expr(value) for name, value in named.items()}
     try:
         return _Reader(text, known).statements()

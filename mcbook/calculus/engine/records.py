@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.evaluate import by_name, evaluate_all
 from mcbook.calculus.engine.nodes import Expr, definitions, size
 
 
@@ -72,7 +72,7 @@ class Derivation(NamedTuple):
 
     def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """The gradient at given values, an array of the declared shape of X."""
-        G = evaluate_all([self.gradient], {**(values or {}), **named})[0]
+        G = evaluate_all([self.gradient], by_name(values, named))[0]
         return np.reshape(G, self.X.data.shape)
 
     def __str__(self) -> str:

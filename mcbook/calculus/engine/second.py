@@ -13,7 +13,7 @@ import numpy as np
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, number, ones, times, transpose
 from mcbook.calculus.engine.derive import derive
-from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.evaluate import by_name, evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
 from mcbook.calculus.engine.nodes import Expr, array_shape, require_distinct_names, symbol
 from mcbook.calculus.engine.picking import columns_of
@@ -55,7 +55,7 @@ class Jacobian(NamedTuple):
 
     def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """∂F_… / ∂X_… at given values, an array of shape F.shape + X.shape (numerator layout)."""
-        values = {**(values or {}), **named}
+        values = by_name(values, named)
         shape, out = self.X.data.shape, array_shape(self.F)
         free = symbol(self.step.name, shape)  # single entries move, whatever the structure of X
         dF = substitute(self.differential, {self.step: free})
@@ -113,6 +113,8 @@ def jacobian(F: Any, X: Any) -> Jacobian:
 
 def hvp(f: Any, X: Any, V: Expr | None = None) -> Expr:
     """The differential of the gradient along V, of the shape of X (V is the symbol dX if none is given)."""
+    if V is not None and (not isinstance(V, Expr) or V.shape != X.shape):
+        raise ValueError(f"V is a step of {X.name}, an expression of its shape {X.shape}, got {V!r}.")
     return fold(differential(derive(f, X).gradient, X, V))
 
 
