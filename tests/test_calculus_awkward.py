@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from latexreader import read_entries
 
-from mcbook.calculus import derive, hessian, jacobian, parse, statement, symbol, symbols
+from mcbook.calculus import derive, hessian, hvp, jacobian, parse, statement, symbol, symbols
 from mcbook.calculus.differences import slope_along
-from mcbook.calculus.engine import evaluate, latex, text
+from mcbook.calculus.engine import evaluate, function_code, latex, text
 
 A, B, K, M, V, x, y = symbols(A=(3, 3), B=(2, 3), K=(2, 2), M=(4, 4), V=(3, 2), x=3, y=3)
 
@@ -92,3 +92,45 @@ def test_second_derivatives_print_with_or_without_a_matrix():
 
 def test_the_powers_of_a_squared_norm_in_latex():
     assert latex(parse("norm(x)**4 + norm(x)**-4", x)).count(r"\rVert^{4}") == 2
+
+
+def test_a_letter_is_never_the_name_of_something_in_the_formula(rng):
+    """Σ_k a_k k_k would be read wrong by anybody."""
+    a, k, p = symbols(a=4, k=4, p=3)
+    assert statement(derive((a @ k) ** 2 / 2, a), "index").text == "∂f/∂a_i = (Σ_j a_j k_j) k_i"
+    derivation = derive(parse("(x @ A @ p) * (a @ k) * norm(A @ p)", x, A, p, a, k), x)
+    values = {s.name: rng.standard_normal(s.data.shape) for s in (x, A, p, a, k)}
+    written = statement(derivation, "index").latex
+    assert not any(rf"\sum_{{{name}=" in written for name in "kpax")
+    read = read_entries(written, values, (3, 1))
+    np.testing.assert_allclose(read[:, 0], derivation(values), rtol=1e-10)
+
+
+def test_the_two_sides_of_an_index_form_share_their_letters():
+    i, j = symbols(i=3, j=4)
+    derivation = derive(parse("sum(i) * sum(j)", i, j), i)
+    assert statement(derivation, "index").text == "∂f/∂i_k = (Σ_l j_l) 1"
+    J = jacobian(parse("outer(i, j)", i, j), i)
+    assert statement(J, "index").text == "dF_kl = di_k j_l"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "message"),
+    [
+        (lambda: derive(parse("x_1 @ x1", *symbols(x1=3, x_1=3)), symbol("x1", 3)), "both be printed x₁"),
+        (lambda: parse("x @ x", x, symbol("x", 4)), "stands for two things"),
+        (lambda: parse("x @ x", "x"), "a text and the symbols in it"),
+        (lambda: parse("x @ x", [x]), "a text and the symbols in it"),
+        (lambda: parse(3, x), "a text and the symbols in it"),
+        (lambda: derive(x @ x, x)(np.ones(3)), "given by name"),
+        (lambda: hessian(x @ A @ x, x)(np.ones(3)), "given by name"),
+        (lambda: evaluate(x @ x, np.ones(3)), "given by name"),
+        (lambda: hvp(x @ A @ x, x, A), r"of its shape \(3, 1\)"),
+        (lambda: function_code(x @ y, "f", [x]), "f needs y too"),
+        (lambda: function_code(x @ x, "x", [x]), "no name for a function"),
+        (lambda: parse("(B.T).T @ x + B.T @ x", B, x), r"What fits: B @ x or x @ B.T\."),
+    ],
+)
+def test_what_was_handed_in_wrongly_is_said(attempt, message):
+    with pytest.raises(ValueError, match=message):
+        attempt()

@@ -83,7 +83,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def evaluate(expr: Expr, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+def evaluate(expr: Expr, values: Any = None, /, **named: Any) -> Any:
     """The value of an expression: a number, a 1-D array for a column, a 2-D array otherwise.
 
     Raises ValueError for a symbol without a value, a value of another shape than was declared, one that is

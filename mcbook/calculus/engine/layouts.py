@@ -95,9 +95,9 @@ def _of_jacobian(J: Jacobian, layout: str, letter: str, alphabet: Writer) -> Sid
             return write.fraction(above, below)[0], write(J.matrix), J.matrix
         case "denominator":
             return write.fraction(above, below)[0], write(transpose(J.matrix)), transpose(J.matrix)
-    names = names_in(dF)
+    names = names_in(dF, J.F, J.X)
     letters = [a for a in LETTERS if a not in names][: 2 - (1 in J.F.shape)]
-    return write.d + write.indexed(name, letters), entry_form(dF, alphabet), dF
+    return write.d + write.indexed(name, letters), entry_form(dF, alphabet, names), dF
 
 
 def trace_form(C: Expr, E: Expr, alphabet: Writer = Latex) -> str:

@@ -45,7 +45,7 @@ _MODULES = {
 _SUMS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b}
 
 
-def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
+def parse(text: Any, *symbols: Any, **named: Any) -> Expr:
     """The expression that a text in NumPy's notation stands for.
 
     symbols  the symbols that may occur in it, known by their own names

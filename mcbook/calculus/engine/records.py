@@ -70,7 +70,7 @@ class Derivation(NamedTuple):
         """Nodes of the gradient with its definitions, as a reader counts them."""
         return size(self.gradient) + sum(size(d.args[0]) + 1 for d in self.definitions)
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """The gradient at given values, an array of the declared shape of X."""
         G = evaluate_all([self.gradient], by_name(values, named))[0]
         return np.reshape(G, self.X.data.shape)

@@ -53,7 +53,7 @@ class Jacobian(NamedTuple):
         """dF for the step X_dot, as a matrix."""
         return evaluate_all([self.differential], {**values, self.step.name: X_dot})[0]
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """∂F_… / ∂X_… at given values, an array of shape F.shape + X.shape (numerator layout)."""
         values = by_name(values, named)
         shape, out = self.X.data.shape, array_shape(self.F)
@@ -86,7 +86,7 @@ class Hessian(NamedTuple):
         product = evaluate_all([self.differential], {**values, self.step.name: V})[0]
         return np.reshape(product, self.X.data.shape)
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """∂²f / ∂X_… ∂X_… at given values, an array of shape X.shape + X.shape."""
         return Jacobian(self.gradient, self.X, self.step, self.differential)(values, **named).reshape(
             self.X.data.shape * 2
@@ -111,7 +111,7 @@ def jacobian(F: Any, X: Any) -> Jacobian:
     return Jacobian(F, X, step, fold(differential(F, X, step)))
 
 
-def hvp(f: Any, X: Any, V: Expr | None = None) -> Expr:
+def hvp(f: Any, X: Any, V: Any = None) -> Expr:
     """The differential of the gradient along V, of the shape of X (V is the symbol dX if none is given)."""
     if V is not None and (not isinstance(V, Expr) or V.shape != X.shape):
         raise ValueError(f"V is a step of {X.name}, an expression of its shape {X.shape}, got {V!r}.")
