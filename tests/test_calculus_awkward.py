@@ -127,7 +127,7 @@ def test_the_two_sides_of_an_index_form_share_their_letters():
         (lambda: evaluate(x @ x, np.ones(3)), "given by name"),
         (lambda: hvp(x @ A @ x, x, A), r"of its shape \(3, 1\)"),
         (lambda: function_code(x @ y, "f", [x]), "f needs y too"),
-        (lambda: function_code(x @ x, "x", [x]), "no name for a function"),
+        (lambda: function_code(x @ x, "1f", [x]), "no name for a function"),
         (lambda: parse("(B.T).T @ x + B.T @ x", B, x), r"What fits: B @ x or x @ B.T\."),
     ],
 )

@@ -282,8 +282,8 @@ def function_code(
         if name_used in RESERVED:
             raise ValueError(f"{name_used} has a meaning in the code that is written; give it another name.")
     asked = [s.name for s in arguments]
-    if not name.isidentifier() or iskeyword(name) or name in asked:
-        raise ValueError(f"{name!r} is no name for a function of {', '.join(asked)}.")
+    if not name.isidentifier() or iskeyword(name):
+        raise ValueError(f"{name!r} is no name for a function.")
     if missing := sorted(s.name for s in E.free - {*arguments}):
         raise ValueError(f"{name} needs {', '.join(missing)} too, among its arguments {asked}.")
     write = _Writer()
