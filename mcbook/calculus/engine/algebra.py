@@ -41,7 +41,7 @@ def _stretch(a: Expr, shape: Shape) -> Expr | None:
         return matmul(ones(rows), a)
     if a.is_column and rows == columns == a.shape[0]:
         raise ValueError(
-            f"a vector and a square matrix {shape}: added to each row or to each column? "
+            f"a vector and a square matrix {shape}: applied to each row or to each column? "
             "Write outer(ones(n), b) or outer(b, ones(n))."
         )
     if a.is_column and columns > 1 and a.shape[0] == columns:
@@ -129,7 +129,17 @@ def _factors(factors: list[Expr]) -> tuple[Number, dict[Expr, Number], Expr | No
                 core = part
             else:
                 raise ValueError(f"{core.shape} times {part.shape}: use @ for matrices, * entry by entry.")
-    return c, powers, core
+    return c, _norms_joined(powers), core
+
+
+def _norms_joined(powers: dict[Expr, Number]) -> dict[Expr, Number]:
+    """‖A‖² counts with ‖A‖ where both are factors: ‖A‖²/‖A‖ = ‖A‖."""
+    joined = dict(powers)
+    for s in powers:
+        root = Expr("norm", s.args, (1, 1)) if s.op == "sqnorm" else s
+        if root is not s and root in joined:
+            joined[root] += 2 * joined.pop(s)
+    return joined
 
 
 def entrywise(left: Any, right: Any) -> Expr:
@@ -176,7 +186,7 @@ def power(base: Any, exponent: Any) -> Expr:
     """base ** exponent, entry by entry, for a number as exponent."""
     A, p = as_expr(base), as_expr(exponent)
     if p.op != "number":
-        raise ValueError(f"an exponent must be a number, got {p!r}; write exp(p * log(x)) if that is meant.")
+        raise ValueError(f"an exponent must be a number, got {p!r}; for x ** p write exp(p * log(x)).")
     q = p.data
     whole = q == int(q)
     if q == 0:
@@ -186,6 +196,8 @@ def power(base: Any, exponent: Any) -> Expr:
     if A.op == "number":
         if A.data == 0 and q < 0:
             raise ValueError("division by zero.")
+        if A.data < 0 and not whole:
+            raise ValueError(f"{A!r} has no real power {p!r}.")
         return number(A.data ** int(q) if whole else float(A.data) ** float(q))
     if A.op == "ones":
         return A
@@ -193,8 +205,8 @@ def power(base: Any, exponent: Any) -> Expr:
         return power(A.args[0], A.data * q)
     if A.op == "times" and whole:
         return times(*(power(a, q) for a in A.args))
-    if A.op == "norm" and q == 2:
-        return Expr("sqnorm", A.args, (1, 1))
+    if A.op == "norm" and whole and q % 2 == 0:  # an even power is one of the square: no root, no kink
+        return power(Expr("sqnorm", A.args, (1, 1)), q / 2)
     return Expr("power", (A,), A.shape, q)
 
 

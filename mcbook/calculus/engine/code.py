@@ -7,6 +7,7 @@ Inside, everything is a matrix; in code, vectors are 1-D and numbers 0-D: transp
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from keyword import iskeyword
 
 from mcbook.calculus.engine.algebra import matmul, split, times
 from mcbook.calculus.engine.nodes import Expr, definitions
@@ -280,6 +281,11 @@ def function_code(
     for name_used in [name, *(s.name for s in (*arguments, *E.free, *definitions(E)))]:
         if name_used in RESERVED:
             raise ValueError(f"{name_used} has a meaning in the code that is written; give it another name.")
+    asked = [s.name for s in arguments]
+    if not name.isidentifier() or iskeyword(name):
+        raise ValueError(f"{name!r} is no name for a function.")
+    if missing := sorted(s.name for s in E.free - {*arguments}):
+        raise ValueError(f"{name} needs {', '.join(missing)} too, among its arguments {asked}.")
     write = _Writer()
     body = [f"    {d.name} = {write(d.args[0])}" for d in definitions(E)]
     value = write(E)

@@ -83,14 +83,21 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def evaluate(expr: Expr, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+def evaluate(expr: Expr, values: Any = None, /, **named: Any) -> Any:
     """The value of an expression: a number, a 1-D array for a column, a 2-D array otherwise.
 
     Raises ValueError for a symbol without a value, a value of another shape than was declared, one that is
     not real and finite, or one that breaks the structure that its symbol declares.
     """
-    A = evaluate_all([expr], {**(values or {}), **named})[0]
+    A = evaluate_all([expr], by_name(values, named))[0]
     return A[0, 0] if A.shape == (1, 1) else A[:, 0] if A.shape[1] == 1 else A
+
+
+def by_name(values: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The values handed in as a mapping, by name, or as both. Raises ValueError for anything else."""
+    if values is not None and not isinstance(values, Mapping):
+        raise ValueError(f"values are given by name, X=… or {{'X': …}}, got {type(values).__name__}.")
+    return {**(values or {}), **named}
 
 
 def evaluate_all(exprs: list[Expr], values: Mapping[str, Any]) -> list[Any]:

@@ -4,12 +4,12 @@ r"""Index form: what stands in entry (i, j), with every sum written out.
 form, an inverse or a determinant, is written as a matrix in brackets with its entry below.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 
 from mcbook.calculus.engine.algebra import split, transpose
 from mcbook.calculus.engine.latex import Latex
-from mcbook.calculus.engine.nodes import Expr, Number
+from mcbook.calculus.engine.nodes import Expr, Number, walk
 from mcbook.calculus.engine.picking import Run, is_unit
 from mcbook.calculus.engine.printer import CHAIN, Printer
 
@@ -21,14 +21,18 @@ Writer = type[Printer]
 class Index:
     """Writes entries of expressions; `i`, `j` are the letters of the entry, new ones follow."""
 
-    def __init__(self, write: Writer = Latex) -> None:
+    def __init__(self, write: Writer = Latex, names: Collection[str] = ()) -> None:
         self.matrix = write()
-        self.letters: Iterator[str] = iter(LETTERS)
+        self.alphabet = [a for a in LETTERS if a not in names]  # no letter is the name of something else
+        self.letters: Iterator[str] = iter(self.alphabet)
+        self.bound: list[str] = []  # what stands for something where we are writing
 
     def fresh(self) -> str:
-        letter = next(self.letters, None)
+        """A new letter; when all are taken, one whose own sum is written to its end."""
+        letter = next(self.letters, None) or next((a for a in self.alphabet if a not in self.bound), None)
         if letter is None:
-            raise ValueError(f"more than {len(LETTERS)} indices: an index form would help nobody here.")
+            raise ValueError(f"more than {len(self.alphabet)} indices: an index form would help nobody here.")
+        self.bound.append(letter)
         return letter
 
     def at(self, E: Expr, i: str, j: str, level: int) -> str:
@@ -37,8 +41,10 @@ class Index:
 
     def entry(self, E: Expr, i: str, j: str) -> tuple[str, int]:
         """Entry (i, j) of E, and how tightly it holds together."""
-        special = getattr(self, f"entry_{E.op}", None)
-        return special(E, i, j) if special else self.bracket(E, i, j)
+        special, outside = getattr(self, f"entry_{E.op}", None), len(self.bound)
+        written = special(E, i, j) if special else self.bracket(E, i, j)
+        del self.bound[outside:]
+        return written
 
     def bracket(self, E: Expr, i: str, j: str) -> tuple[str, int]:
         """[E]_ij, for what is known only as a whole."""
@@ -258,9 +264,17 @@ def _place(letter: str, run: Run, n: int) -> str:
     return f"{letter}+{run[0]}" if run[0] else letter
 
 
-def entry_form(E: Expr, write: Writer = Latex) -> str:
-    """E_ij in index form: `i` and `j` are its letters, as many as it has dimensions."""
-    index = Index(write)
+def names_in(*roots: Expr) -> set[str]:
+    """The names that stand in expressions."""
+    return {node.name for node in walk(*roots, behind_names=False) if node.name}
+
+
+def entry_form(E: Expr, write: Writer = Latex, names: Collection[str] = ()) -> str:
+    """E_ij in index form: the first letters are its own, as many as it has dimensions.
+
+    names  of what stands elsewhere in the formula: these, and those in E, are no letters
+    """
+    index = Index(write, {*names, *names_in(E)})
     i = index.fresh() if E.shape[0] > 1 else ""
     j = index.fresh() if E.shape[1] > 1 else ""
     return index.entry(E, i, j)[0]
@@ -268,7 +282,7 @@ def entry_form(E: Expr, write: Writer = Latex) -> str:
 
 def term_form(C: Expr, E: Expr, write: Writer = Latex) -> str:
     """⟨C, dE⟩ = Σ C_ij dE_ij in index form."""
-    index = Index(write)
+    index = Index(write, names_in(C, E))
     letters, i, j = index.over_all(E)
     entry = index.entry(E, i, j)[0]
     moved = index.matrix.d + (entry if E.op in ("symbol", "let") else index.matrix.parens(entry))

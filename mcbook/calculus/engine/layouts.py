@@ -10,7 +10,7 @@ index          ∂f/∂X_ij = G_ij, every sum written out
 from typing import NamedTuple
 
 from mcbook.calculus.engine.algebra import transpose
-from mcbook.calculus.engine.index import Writer, entry_form, term_form
+from mcbook.calculus.engine.index import LETTERS, Writer, entry_form, names_in, term_form
 from mcbook.calculus.engine.latex import Latex
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.printer import CHAIN, SCALED
@@ -79,8 +79,9 @@ def _of_gradient(derivation: Derivation, layout: str, letter: str, alphabet: Wri
             return quotient, write(transpose(G)), transpose(G)
         case "denominator":
             return quotient, write(G), G
-    quotient = write.fraction(write.partial + f, write.partial + entry_form(X, alphabet))[0]
-    return quotient, entry_form(G, alphabet), G
+    names = names_in(X, G)
+    quotient = write.fraction(write.partial + f, write.partial + entry_form(X, alphabet, names))[0]
+    return quotient, entry_form(G, alphabet, names), G
 
 
 def _of_jacobian(J: Jacobian, layout: str, letter: str, alphabet: Writer) -> Sides:
@@ -94,8 +95,9 @@ def _of_jacobian(J: Jacobian, layout: str, letter: str, alphabet: Writer) -> Sid
             return write.fraction(above, below)[0], write(J.matrix), J.matrix
         case "denominator":
             return write.fraction(above, below)[0], write(transpose(J.matrix)), transpose(J.matrix)
-    letters = "ij"[: 2 - (1 in J.F.shape)]
-    return write.d + write.indexed(name, letters), entry_form(dF, alphabet), dF
+    names = names_in(dF, J.F, J.X)
+    letters = [a for a in LETTERS if a not in names][: 2 - (1 in J.F.shape)]
+    return write.d + write.indexed(name, letters), entry_form(dF, alphabet, names), dF
 
 
 def trace_form(C: Expr, E: Expr, alphabet: Writer = Latex) -> str:

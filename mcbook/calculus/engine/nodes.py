@@ -77,6 +77,9 @@ class Expr:
     def __matmul__(self, other: Any) -> "Expr":
         return _algebra().product(self, other)
 
+    def __rmatmul__(self, other: Any) -> "Expr":
+        return _algebra().product(other, self)
+
     def __pow__(self, exponent: Any) -> "Expr":
         return _algebra().power(self, exponent)
 
@@ -134,16 +137,17 @@ def _algebra() -> Any:
     return algebra
 
 
-def symbol(name: str, shape: int | tuple[int, ...] = (), structure: str = "") -> Expr:
+def symbol(name: str, shape: Any = (), structure: str = "") -> Expr:
     """A named array: () a number, (n,) or n a column vector, (m, n) a matrix.
 
     structure  "symmetric", "diagonal", "lower" or "upper" (triangular): what X and every step dX obey.
     """
-    shape = tuple(map(index, shape)) if isinstance(shape, Iterable) else (index(shape),)
+    shape = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if not name.isidentifier() or iskeyword(name):
         raise ValueError(f"a symbol is named like a Python variable, got {name!r}.")
-    if len(shape) > 2 or any(k < 1 for k in shape):
+    if len(shape) > 2 or not all(hasattr(k, "__index__") and k >= 1 for k in shape):
         raise ValueError(f"{name} needs a shape of up to two positive integers, got {shape}.")
+    shape = tuple(map(index, shape))
     if structure not in STRUCTURES:
         raise ValueError(f"the structure of {name} is one of {STRUCTURES[1:]} or '', got {structure!r}.")
     if structure and (len(shape) != 2 or shape[0] != shape[1]):
@@ -219,9 +223,16 @@ def unused_name(name: str, taken: set[str]) -> str:
 
 def require_distinct_names(*roots: Expr) -> None:
     """Raises ValueError where one name stands for two things, which no reader could tell apart."""
+    from mcbook.calculus.engine.text import Text
+
     known: dict[str, Expr] = {}
     for node in walk(*roots):
-        pair = (known.setdefault(node.name, node), node)
-        if node.name and pair[0] is not node:
+        if not node.name:
+            continue
+        printed = Text().name(node.name)
+        pair = (known.setdefault(printed, node), node)
+        if pair[0].name != node.name:
+            raise ValueError(f"{pair[0].name} and {node.name} would both be printed {printed}; rename one.")
+        if pair[0] is not node:
             kinds = [f"the symbol {n.data[1:]}" if n.op == "symbol" else repr(n.args[0]) for n in pair]
             raise ValueError(f"{node.name} stands for two things, {kinds[0]} and {kinds[1]}; rename one.")

@@ -26,6 +26,7 @@ def _total(A: Expr, axis: Any = None, keepdims: int = 0) -> Expr:
     axis = _axis(axis)
     if axis is None:
         return words.total(A)
+    axis = 0 if axis == -1 and A.is_column else axis  # the only one of a vector
     if axis not in (0, 1, -1) or (A.is_column and axis != 0):
         raise ValueError(f"axis is 0 or 1 for a matrix and 0 for a vector, got {axis} for {A.shape}")
     if A.is_column:
@@ -45,7 +46,7 @@ def _axis(axis: Any) -> int | None:
 
 def _mean(A: Expr, axis: Any = None, keepdims: int = 0) -> Expr:
     axis = _axis(axis)
-    count = A.shape[0] * A.shape[1] if axis is None else A.shape[axis]
+    count = A.shape[0] * A.shape[1] if axis is None or A.is_column else A.shape[axis]
     return times(as_expr(count) ** -1, _total(A, axis, keepdims))
 
 

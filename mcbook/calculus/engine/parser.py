@@ -12,7 +12,9 @@ r"""Reading expressions as they are written in NumPy.
     call        = name { "." name } arguments
 
 Precedence is Python's.  `Y = X @ W.T` gives an intermediate a name; np., jnp. and their submodules may stand
-before a function.  The text is read, never run: nothing in it can do anything but name an expression.
+before a function.  A vector is a column: a @ b.T is the outer product (NumPy, which turns no vector, reads it
+as a @ b), and an array of shape (n, 1) is a vector too.  The text is read, never run: nothing in it can do
+anything but name an expression.
 """
 
 import re
@@ -21,7 +23,7 @@ from typing import Any
 
 from mcbook.calculus.engine import remedies
 from mcbook.calculus.engine.algebra import as_expr, power, times, transpose
-from mcbook.calculus.engine.nodes import Expr, let
+from mcbook.calculus.engine.nodes import Expr, let, require_distinct_names
 from mcbook.calculus.engine.notation import METHODS, PRODUCTS, WORDS
 from mcbook.calculus.engine.picking import item
 from mcbook.calculus.engine.tokens import ParseError, Token, tokenise
@@ -43,7 +45,7 @@ _MODULES = {
 _SUMS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b}
 
 
-def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
+def parse(text: Any, *symbols: Any, **named: Any) -> Expr:
     """The expression that a text in NumPy's notation stands for.
 
     symbols  the symbols that may occur in it, known by their own names
@@ -52,8 +54,14 @@ def parse(text: str, *symbols: Expr, **named: Any) -> Expr:
     Raises ParseError, a ValueError that points at the column, for what is no expression, for a name or a
     function that is not known, and for shapes that do not fit.
     """
+    if not isinstance(text, str) or not all(isinstance(s, Expr) and s.name for s in symbols):
+        raise ValueError(f"parse takes a text and the symbols in it, got {text!r} and {symbols!r}.")
+    require_distinct_names(*(s for s in symbols if s.op == "symbol"))
     known = {s.name: s for s in symbols} | {name: as_expr(value) for name, value in named.items()}
-    return _Reader(text, known).statements()
+    try:
+        return _Reader(text, known).statements()
+    except RecursionError:
+        raise ParseError("brackets within brackets, too deep to read: name what is inside", text, 0) from None
 
 
 class _Reader:

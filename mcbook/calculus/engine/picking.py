@@ -39,9 +39,12 @@ def _turned(A: Expr, keys: tuple[Any, ...]) -> Expr:
     """x[None, :], a row; a column of its own, x[:, None], is what a vector is here already."""
     if A.is_column and len(keys) == 2 and keys[0] is None and keys[1] == slice(None):
         return transpose(A)
+    from mcbook.calculus.engine.code import expression_code
+
+    x = expression_code(A)
     raise ValueError(
-        f"of None only x[None, :] is known, a vector x as a row; for {A!r}[:, None] * B "
-        f"write diag({A!r}) @ B, for {A!r}[:, None] + B write outer({A!r}, ones(n)) + B."
+        f"of None only x[None, :] is known, a vector x as a row; for {x}[:, None] * B "
+        f"write diag({x}) @ B, for {x}[:, None] + B write outer({x}, ones(n)) + B."
     )
 
 

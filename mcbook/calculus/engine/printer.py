@@ -222,6 +222,8 @@ class Printer:
             return self.script(self.at(base, ATOM), self.entrywise(E.data)), POSTFIX
         if E.data < 0:
             return self.fraction(self.number(Fraction(1)), self.at(1 / E, POSTFIX if self.inline else CHAIN))
+        if base.op == "sqnorm":  # ‖x‖⁴ for (‖x‖²)²
+            return self.script(self.bars(self(base.args[0]), True), self.exponent(2 * E.data)), POSTFIX
         return self.script(self.at(base, ATOM), self.exponent(E.data)), POSTFIX
 
     def write_apply(self, E: Expr) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.evaluate import by_name, evaluate_all
 from mcbook.calculus.engine.nodes import Expr, definitions, size
 
 
@@ -70,9 +70,9 @@ class Derivation(NamedTuple):
         """Nodes of the gradient with its definitions, as a reader counts them."""
         return size(self.gradient) + sum(size(d.args[0]) + 1 for d in self.definitions)
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """The gradient at given values, an array of the declared shape of X."""
-        G = evaluate_all([self.gradient], {**(values or {}), **named})[0]
+        G = evaluate_all([self.gradient], by_name(values, named))[0]
         return np.reshape(G, self.X.data.shape)
 
     def __str__(self) -> str:

@@ -124,10 +124,11 @@ def missing_operation(before: str, after: str) -> str:
 def fitting(A: Expr, B: Expr, sign: str) -> str:
     """What would fit in the place of A and B with this sign between them, as a sentence; or nothing."""
     a, b = _in_brackets(A), _in_brackets(B)
-    ways = [(f"{a} {sign} {b}.T", sign, A, transpose(B)), (f"{a}.T {sign} {b}", sign, transpose(A), B)]
+    at, bt = (m.removesuffix(".T") if m.endswith(".T") else f"{m}.T" for m in (a, b))
+    ways = [(f"{a} {sign} {bt}", sign, A, transpose(B)), (f"{at} {sign} {b}", sign, transpose(A), B)]
     ways += [(f"{b} {sign} {a}", sign, B, A)] if sign == "@" else []
-    ways += [(f"{a} @ {b}", "@", A, B), (f"{a} @ {b}.T", "@", A, transpose(B))] if sign == "*" else []
-    ways += [(f"{a}.T {sign} {b}.T", sign, transpose(A), transpose(B))]
+    ways += [(f"{a} @ {b}", "@", A, B), (f"{a} @ {bt}", "@", A, transpose(B))] if sign == "*" else []
+    ways += [(f"{at} {sign} {bt}", sign, transpose(A), transpose(B))]
     found = [text for text, between, P, Q in ways if _fits(between, P, Q)]
     return f" What fits: {' or '.join(found[:2])}." if found else ""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mcbook.calculus.engine.algebra import add, hadamard, identity, matmul, number, ones, times, transpose
 from mcbook.calculus.engine.derive import derive
-from mcbook.calculus.engine.evaluate import evaluate_all
+from mcbook.calculus.engine.evaluate import by_name, evaluate_all
 from mcbook.calculus.engine.forward import differential, step_of
 from mcbook.calculus.engine.nodes import Expr, array_shape, require_distinct_names, symbol
 from mcbook.calculus.engine.picking import columns_of
@@ -42,7 +42,7 @@ class Jacobian(NamedTuple):
     differential: Expr
 
     def __str__(self) -> str:
-        return f"dF = {self.differential!r}\nvec dF = {_stated(self.matrix)} vec {self.step!r}"
+        return _printed("F", self)
 
     @property
     def matrix(self) -> Expr:
@@ -53,9 +53,9 @@ class Jacobian(NamedTuple):
         """dF for the step X_dot, as a matrix."""
         return evaluate_all([self.differential], {**values, self.step.name: X_dot})[0]
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """∂F_… / ∂X_… at given values, an array of shape F.shape + X.shape (numerator layout)."""
-        values = {**(values or {}), **named}
+        values = by_name(values, named)
         shape, out = self.X.data.shape, array_shape(self.F)
         free = symbol(self.step.name, shape)  # single entries move, whatever the structure of X
         dF = substitute(self.differential, {self.step: free})
@@ -74,7 +74,7 @@ class Hessian(NamedTuple):
     differential: Expr
 
     def __str__(self) -> str:
-        return f"dG = {self.differential!r}\nvec dG = {_stated(self.matrix)} vec {self.step!r}"
+        return _printed("G", self)
 
     @property
     def matrix(self) -> Expr:
@@ -86,15 +86,21 @@ class Hessian(NamedTuple):
         product = evaluate_all([self.differential], {**values, self.step.name: V})[0]
         return np.reshape(product, self.X.data.shape)
 
-    def __call__(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, values: Any = None, /, **named: Any) -> Any:
         """∂²f / ∂X_… ∂X_… at given values, an array of shape X.shape + X.shape."""
         return Jacobian(self.gradient, self.X, self.step, self.differential)(values, **named).reshape(
             self.X.data.shape * 2
         )
 
 
-def _stated(matrix: Expr) -> str:
-    return Text().at(matrix, CHAIN)
+def _printed(letter: str, found: Jacobian | Hessian) -> str:
+    """The differential, and the matrix where there is one; where there is none, why."""
+    stated = f"d{letter} = {found.differential!r}"
+    try:
+        matrix = Text().at(found.matrix, CHAIN)
+    except ValueError as none:
+        return f"{stated}\n{none}"
+    return f"{stated}\nvec d{letter} = {matrix} vec {found.step!r}"
 
 
 def jacobian(F: Any, X: Any) -> Jacobian:
@@ -105,8 +111,10 @@ def jacobian(F: Any, X: Any) -> Jacobian:
     return Jacobian(F, X, step, fold(differential(F, X, step)))
 
 
-def hvp(f: Any, X: Any, V: Expr | None = None) -> Expr:
+def hvp(f: Any, X: Any, V: Any = None) -> Expr:
     """The differential of the gradient along V, of the shape of X (V is the symbol dX if none is given)."""
+    if V is not None and (not isinstance(V, Expr) or V.shape != X.shape):
+        raise ValueError(f"V is a step of {X.name}, an expression of its shape {X.shape}, got {V!r}.")
     return fold(differential(derive(f, X).gradient, X, V))
 
 
