@@ -139,13 +139,16 @@ def _claimed(answer: Any, X: Reals) -> tuple[Reals, Diagnosis | None]:
         copy = X.copy()
         try:
             given = answer(copy)
-        except Exception as problem:  # the learner's code may raise anything
+        except (Exception, SystemExit) as problem:  # the learner's code may raise anything
             return X, Diagnosis("your code stops", f"{type(problem).__name__}: {problem}")
         if not np.array_equal(copy, X):
             return X, Diagnosis(
                 "changes its input", "after the call X is no longer what it was: copy it first"
             )
-    G = np.asarray(given)
+    try:
+        G = np.asarray(given)
+    except ValueError:
+        return X, Diagnosis("wrong kind", "a gradient is an array, got rows of several lengths")
     if G.dtype.kind not in "fiub" and G.dtype.name != "bfloat16":
         return X, Diagnosis(
             "wrong kind", f"a gradient of a real function is an array of real numbers, got {G.dtype}"

@@ -12,6 +12,7 @@ from mcbook.calculus.inputs import Reals
 
 Values = Mapping[str, Any]
 COUNT = 3
+SIDES = 20  # tries, so that a function with a kink is seen from both sides of it
 
 
 PROJECT: dict[str, Callable[[Any], Any]] = {
@@ -32,21 +33,37 @@ def points(
 ) -> list[Values]:
     """Three points or more: the ones given, with variations of the first up to three, or fresh ones.
 
+    Where f has a kink, further ones until it is seen from both sides, or not easily.
+
     Raises ValueError where no point is found at which the function and its gradient are finite.
     """
     if values is not None and not isinstance(values, Mapping):
         return list(values)
     found: list[Values] = [] if values is None else [values]
-    for _ in range(60):
-        if len(found) == COUNT:
+    kinks, seen, telling = kinks_of(f), set[tuple[int, bool]](), len(found)
+    for attempt in range(60):
+        if telling >= COUNT and (len(seen) == 2 * len(kinks) or attempt >= SIDES):
             return found
         fresh = (
             sample(f, rng, positive=bool(rng.random() < 0.4)) if values is None else varied(f, values, rng)
         )
-        if _is_finite(f, gradient, fresh):
+        size, sides = _seen_at(f, gradient, kinks, fresh)
+        if not np.isfinite(size):
+            continue
+        tells = telling < COUNT and (
+            size > 0 or attempt >= SIDES
+        )  # where the slope is zero, little can be seen
+        if tells or sides - seen:
             found.append(fresh)
+            seen |= sides
+            telling += tells
     names = ", ".join(sorted(s.name for s in f.free))
     raise ValueError(f"no values found at which f is finite; pass values={{…}} with arrays for {names}.")
+
+
+def kinks_of(f: Expr) -> list[Expr]:
+    """What stands in the functions that have a kink at zero."""
+    return [n.args[0] for n in walk(f) if n.op == "apply" and n.data in ("relu", "abs", "step", "sign")]
 
 
 def sample(f: Expr, rng: np.random.Generator, *, positive: bool = False) -> Values:
@@ -104,9 +121,14 @@ def varied(f: Expr, values: Values, rng: np.random.Generator) -> Values:
     return fresh
 
 
-def _is_finite(f: Expr, gradient: Expr, values: Values) -> bool:
+def _seen_at(
+    f: Expr, gradient: Expr, kinks: Sequence[Expr], values: Values
+) -> tuple[float, set[tuple[int, bool]]]:
+    """The largest entry of the gradient, NaN where it or f has no value; the sides seen of each kink."""
     with np.errstate(all="ignore"):
         try:
-            return all(np.isfinite(A).all() for A in evaluate_all([f, gradient], values))
+            value, G, *arguments = evaluate_all([f, gradient, *kinks], values)
         except np.linalg.LinAlgError:
-            return False
+            return np.nan, set()
+    sides = {(k, bool(side)) for k, z in enumerate(arguments) for side in np.unique(z > 0)}
+    return (float(np.abs(G).max()) if np.isfinite(value).all() and np.isfinite(G).all() else np.nan), sides

@@ -67,8 +67,9 @@ def _called(answer: Callable[..., Any], X: Expr, draws: Sequence[Draw]) -> Given
         before = {name: value.copy() for name, value in arrays.items()}
         try:
             with np.errstate(all="ignore"):
-                value = answer(**_arguments(answer, arrays, X.name))
-        except Exception as problem:  # the learner's code may raise anything
+                by_place, by_name = _arguments(answer, arrays, X.name)
+                value = answer(*by_place, **by_name)
+        except (Exception, SystemExit) as problem:  # the learner's code may raise anything
             return Given([], None, "your code stops", f"{type(problem).__name__}: {problem}")
         changed = [name for name in arrays if not np.array_equal(arrays[name], before[name])]
         if changed:
@@ -86,22 +87,37 @@ def _called(answer: Callable[..., Any], X: Expr, draws: Sequence[Draw]) -> Given
     return Given(values, shape=shape)
 
 
-def _arguments(answer: Callable[..., Any], arrays: Mapping[str, Any], wrt: str) -> dict[str, Any]:
-    """The arrays that the function asks for by name; a lone argument of another name is the variable."""
+def _arguments(
+    answer: Callable[..., Any], arrays: Mapping[str, Any], wrt: str
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arrays that the function asks for: by place as far as that goes, since what `jax.grad` returns
+    knows no names, and by name after that; a lone argument of another name is the variable.
+    """
     asked = list(inspect.signature(answer).parameters.values())
+    needed = [p for p in asked if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(needed) == 1 and needed[0].name not in arrays:
+        lone = arrays[wrt]
+        return (
+            ([], {needed[0].name: lone}) if needed[0].kind is inspect.Parameter.KEYWORD_ONLY else ([lone], {})
+        )
+    by_place: list[Any] = []
+    for p in asked:
+        if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) or p.name not in arrays:
+            break
+        by_place.append(arrays[p.name])
+    rest = {p.name for p in asked[len(by_place) :] if p.kind is not p.VAR_POSITIONAL}
     if any(p.kind is p.VAR_KEYWORD for p in asked):
-        return dict(arrays)
-    names = [p.name for p in asked if p.kind is not p.VAR_POSITIONAL]
-    needed = [p.name for p in asked if p.default is p.empty]
-    if len(needed) == 1 and needed[0] not in arrays:
-        return {needed[0]: arrays[wrt]}
-    return {name: arrays[name] for name in names if name in arrays}
+        rest = arrays.keys() - {p.name for p in asked[: len(by_place)]}
+    return by_place, {name: arrays[name] for name in arrays if name in rest}
 
 
 def _array(given: Sequence[Any], X: Expr, what: str) -> Given:
     values = []
     for value in given:
-        A = np.asarray(value)
+        try:
+            A = np.asarray(value)
+        except ValueError:  # rows of several lengths
+            return Given([], None, "wrong kind", f"{what} must be an array, got rows of several lengths")
         if A.dtype.kind == "O" or A.dtype.kind not in "fiub":
             return Given([], None, "wrong kind", f"{what} must be real numbers, got {A.dtype}")
         if A.ndim > 2:

@@ -20,8 +20,9 @@ from mcbook.calculus.marking.given import Given
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.report import Diagnosis
 from mcbook.calculus.marking.search import TOLERANCE
-from mcbook.calculus.marking.strong import marked, prepared
+from mcbook.calculus.marking.strong import marked, prepared, truth
 
+DF = ("", "df", "dL", "dloss")  # what the differential of the loss may be called
 STEPS = 3  # random steps dX at each point
 
 
@@ -62,7 +63,8 @@ def check_lines(
 ) -> LineReport:
     """Whether each line of a derivation is df, and the first that is not, with its mistake.
 
-    A line reads "df = trace(inv(X) @ dX)", with or without its left side; dX is the step of X.  A line that
+    A line reads "df = trace(inv(X) @ dX)", with or without its left side, or goes on, "df = … = …"; dX is the
+    step of X.  A line that
     names something is a definition for the lines below, "R = A @ X - B"; of "dR = A @ dX" it is checked
     that it is the differential of R.
 
@@ -75,6 +77,9 @@ def check_lines(
     sheet = _Sheet(loss, wrt, D, draws, [[_step(wrt, rng) for _ in range(STEPS)] for _ in draws])
     written = lines.splitlines() if isinstance(lines, str) else list(lines)
     written = [line.strip() for line in written if line.strip()]
+    if not written:
+        empty = Diagnosis("nothing is written", f"write df = …, with {D.name} in it", "error")
+        return LineReport(False, ("",), 1, empty)
     named: dict[str, Expr] = {d.name: d for d in definitions(loss)}
     for k, line in enumerate(written, start=1):
         trouble = _judge(sheet, line, named)
@@ -90,20 +95,34 @@ def _step(X: Expr, rng: np.random.Generator) -> Reals:
 
 def _judge(sheet: _Sheet, line: str, named: dict[str, Expr]) -> Diagnosis | None:
     """What is wrong with a line; a definition is taken up into `named`."""
-    left, sign, right = line.rpartition("=") if "==" not in line else ("", "", line)
-    name = left.strip()
+    name, *sides = _sides(line)
     symbols = sorted({*sheet.f.free, sheet.D}, key=lambda s: s.name)
+    if name in {s.name for s in symbols}:
+        return Diagnosis("cannot be read", f"{name} has a meaning already; call it by another name", "error")
     try:
-        E = parse(right, *symbols, **named)
-        is_df = not sign or name in ("", "df", "dL", "dloss")
-        if not is_df:
+        found = [parse(side, *symbols, **named) for side in sides]
+        if name not in DF:
+            (E,) = found if len(found) == 1 else [parse("=".join(sides), *symbols, **named)]
             named[name] = let(name, E)
     except (ParseError, ValueError) as problem:
         return Diagnosis("cannot be read", str(problem), "error")
-    if is_df:
-        return _is_df(sheet, E)
+    if name in DF:
+        return next((trouble for E in found if (trouble := _is_df(sheet, E)) is not None), None)
     of = named.get(name[1:]) if name.startswith("d") else None
     return None if of is None or sheet.D in of.free else _is_differential(sheet, name, E, of)
+
+
+def _sides(line: str) -> list[str]:
+    """What a line has on its left, "" for nothing, and what stands after each = that is in no bracket."""
+    sides, depth = [""], 0
+    for k, sign in enumerate(line):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "=" and depth <= 0 and "=" not in (line[k - 1 : k], line[k + 1 : k + 2]):
+            sides.append("")
+        else:
+            sides[-1] += sign
+    sides = [side.strip() for side in sides]
+    return sides if len(sides) > 1 and (sides[0].isidentifier() or not sides[0]) else ["", *sides]
 
 
 def _is_df(sheet: _Sheet, E: Expr) -> Diagnosis | None:
@@ -113,7 +132,7 @@ def _is_df(sheet: _Sheet, E: Expr) -> Diagnosis | None:
     if sheet.D not in E.free:
         return Diagnosis("no step", f"df is linear in {sheet.D.name}, which is not in the line", "error")
     graph, slips = prepared(sheet.f, sheet.X)[1:]
-    truths = [evaluate_all([graph.derivation.gradient], draw.values)[0] for draw in sheet.draws]
+    truths = [truth(graph.derivation.gradient, draw) for draw in sheet.draws]
     gradients = [
         _as_gradient(sheet, E, draw, steps) for draw, steps in zip(sheet.draws, sheet.steps, strict=True)
     ]

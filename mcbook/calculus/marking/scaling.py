@@ -48,7 +48,7 @@ def lost_factor_slips(n: int, e: Edge, X: Expr) -> Iterator[Slip]:
     for k, s in enumerate(e.E.args):
         if k == e.k or not s.is_scalar or (s.op == "number" and abs(s.data) == 1):
             continue
-        if X in s.free:  # of a product that moves twice, no half is lost alone
+        if X in s.free and k > e.k:  # of a product that moves twice, no half is lost alone
             continue
         s = number(abs(s.data)) if s.op == "number" else s
         base = s.args[0] if s.op == "power" else s

@@ -12,9 +12,9 @@ from mcbook.calculus.engine.evaluate import evaluate_all
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.inputs import Reals, norm
-from mcbook.calculus.marking.draws import points, project
+from mcbook.calculus.marking.draws import kinks_of, points, project
 from mcbook.calculus.marking.given import Given, read
-from mcbook.calculus.marking.graph import Edge, Graph, graph_of
+from mcbook.calculus.marking.graph import Graph, graph_of
 from mcbook.calculus.marking.linear import Draw
 from mcbook.calculus.marking.metrics import RELATIVE, left_out, newton_step, other_metric
 from mcbook.calculus.marking.repair import Repaired, alone, as_text, miswritten, repaired, with_a_slip
@@ -23,19 +23,23 @@ from mcbook.calculus.marking.rounding import wrong_check
 from mcbook.calculus.marking.search import Explanation, Search, near
 from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
+from mcbook.calculus.marking.steps import steps_of
 from mcbook.calculus.marking.sums import not_summed
 from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
+from mcbook.calculus.marking.where import located
 from mcbook.calculus.marking.whole import all_slips
 
 SHAPE = "The shape is right; something in it is off."
 TIE = 0.02
+NOTHING = 1e-14  # what a gradient that vanishes is worth in rounding errors, beside the answer
 
 
 @lru_cache(maxsize=64)
 def prepared(f: Expr, X: Expr) -> tuple[Derivation, Graph, tuple[Slip, ...]]:
     """What does not depend on the answer."""
     graph = graph_of(derive(f, X))
-    return graph.derivation, graph, tuple(all_slips(graph))
+    with steps_of(f):
+        return graph.derivation, graph, tuple(all_slips(graph))
 
 
 def diagnose_expression(f: Expr, answer: Any, X: Expr, *, values: Any = None, rng: Any = None) -> Diagnosis:
@@ -59,8 +63,15 @@ def diagnose_expression(f: Expr, answer: Any, X: Expr, *, values: Any = None, rn
         if is_array
         else ""
     )
-    truths = [evaluate_all([derivation.gradient], draw.values)[0] for draw in draws]
+    truths = [truth(derivation.gradient, draw) for draw in draws]
     return marked(graph, slips, draws, truths, given)._replace(note=note)
+
+
+def truth(gradient: Expr, draw: Draw) -> Reals:
+    """The gradient's value; exactly zero where its terms cancel but for their rounding errors."""
+    terms = gradient.args if gradient.op == "add" else ()
+    G, *parts = evaluate_all([gradient, *terms], draw.values)
+    return 0.0 * G if norm(G) <= NOTHING * max(map(norm, parts), default=0.0) else G
 
 
 def marked(
@@ -72,9 +83,26 @@ def marked(
         return Diagnosis(
             "correct", f"it is the gradient, at {len(draws)} point{'s' * (len(draws) > 1)}", "correct"
         )
-    if all(norm(G) == 0 for G in truths):
-        return Diagnosis("not explained", "the gradient is zero, the answer is not", "not explained")
-    search = Search(graph, draws, slips)
+    moving = [k for k, G in enumerate(truths) if norm(G) > NOTHING * norm(answers[k])]
+    if not moving:
+        words = "the gradient is zero, the answer is not"
+        return Diagnosis(words, words, "not explained", hints=(SHAPE, words, words))
+    if right:  # the search begins at a point where the mistake shows
+        moving.sort(key=lambda k: near(answers[k], truths[k]))
+    draws, truths = [draws[k] for k in moving], [truths[k] for k in moving]
+    answers, given = [answers[k] for k in moving], given._replace(values=[answers[k] for k in moving])
+    if right and all(map(near, answers, truths)):
+        words = "right where the slope is not zero, and not zero where the slope is"
+        unknown = Diagnosis(words, words, "not explained", hints=(SHAPE, words, words))
+        return _plain("activation", words) if kinks_of(graph.derivation.f) else unknown
+    with steps_of(graph.derivation.f):
+        return _searched(Search(graph, draws, slips), truths, given)
+
+
+def _searched(search: Search, truths: Sequence[Reals], given: Given) -> Diagnosis:
+    """The verdict on a wrong answer, known at points where the gradient is not zero."""
+    graph, draws, answers = search.graph, search.draws, given.values
+    right = answers[0].shape == truths[0].shape
     written = given.text or (given.expression and as_text(given.expression, graph.derivation.f))
     edited = repaired(written, search) if written else []
     if not right:
@@ -235,33 +263,6 @@ def _with_a_line(found: Sequence[Explanation]) -> Explanation:
     return next(same, found[0])
 
 
-def located(graph: Graph, slips: Sequence[Slip]) -> tuple[int | None, str, str]:
-    """The line of the derivation at which the first slip was made, its term, and both in words."""
-    for slip in slips:
-        for n, _ in slip.changes:
-            edge = graph.edges[n]
-            if edge.k == -2:
-                last = len(graph.derivation.lines) - 1
-                return last, f"with d{text(graph.X)}", f"line {last}, {graph.derivation.lines[last].rule}"
-            if found := _line_of(graph.derivation, edge):
-                return found
-    return None, "", ""
-
-
-def _line_of(derivation: Derivation, edge: Edge) -> tuple[int, str, str] | None:
-    E = edge.E if edge.k >= 0 or edge.E is not derivation.X else None
-    for k, line in enumerate(derivation.lines):
-        for step in line.steps:
-            opened = step.E.args[0] if step.E.op == "let" else step.E
-            if E is not None and (opened is E or step.E is E):
-                target = edge.target.args[0] if edge.target.op == "transpose" else edge.target
-                terms = [t for t in step.terms if t.E is target] or list(step.terms)
-                words = f"⟨{text(terms[0].C)}, d({text(terms[0].E)})⟩" if terms else f"d({text(E)})"
-                return k, words, f"line {k}, {line.rule or 'linearity'}"
-    last = len(derivation.lines) - 1
-    return (last, f"with d{text(derivation.X)}", f"line {last}") if E is None else None
-
-
 def _wrong_shape(graph: Graph, given: Given) -> Diagnosis:
     shape, got = graph.X.data.shape or "a number", given.shape or "a number"
     words = f"a gradient has the shape of its variable, {shape}; the answer is {got}"
@@ -274,7 +275,7 @@ def _not_explained(
     graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
 ) -> Diagnosis:
     """No name for the mistake: the entry, as simple a direction as there is, along which it is worst."""
-    G, A = truths[0], answers[0]
+    G, A = max(zip(truths, answers, strict=True), key=lambda both: norm(both[0] - both[1]) / norm(both[0]))
     gaps = np.abs(A - G)
     bad = np.argwhere(gaps > 1e-7 * np.abs(G).max())
     i, j = (int(k) for k in (bad[np.argmax([gaps[tuple(b)] for b in bad])] if len(bad) else (0, 0)))
