@@ -275,7 +275,7 @@ def _not_explained(
     graph: Graph, draws: Sequence[Draw], truths: Sequence[Reals], answers: Sequence[Reals]
 ) -> Diagnosis:
     """No name for the mistake: the entry, as simple a direction as there is, along which it is worst."""
-    G, A = max(zip(truths, answers, strict=True), key=lambda both: norm(both[0] - both[1]) / norm(both[0]))
+    G, A = truths[0], answers[0]
     gaps = np.abs(A - G)
     bad = np.argwhere(gaps > 1e-7 * np.abs(G).max())
     i, j = (int(k) for k in (bad[np.argmax([gaps[tuple(b)] for b in bad])] if len(bad) else (0, 0)))
