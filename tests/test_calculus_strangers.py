@@ -13,6 +13,7 @@ ONE = {"one-sided"}
 FORMS = "x_1 = V @ x + b; (x @ A @ x + x_1 @ C @ x_1) / 2"
 SERIES = "p_1 = z_1 - A @ z_0; p_2 = z_2 - A @ z_1; (sqnorm(p_1) + sqnorm(p_2)) / 2"
 RESIDUAL = "h_1 = x + tanh(A @ x); h_2 = h_1 + tanh(A @ h_1); b @ h_2"
+SURPRISE = "p = softmax(x); b @ p - s * p @ log(p)"
 SIZES = VECTORS | MATRICES
 
 
@@ -58,6 +59,12 @@ SIZES = VECTORS | MATRICES
         # a term of a sum taken entry by entry; a root's power
         ("sum(exp(D @ x) - u * (D @ x))", "D.T @ exp(D @ x)", "x", {"penalty"}),
         ("b @ x / sqrt(x @ x + s)", "q = x @ x + s; b / sqrt(q) - (b @ x) * x / q", "x", {"rule"}),
+        # u′v′ for (uv)′; a ratio that is lost where its denominator is moved
+        ("sum(x * exp(g * x))", "g * exp(g * x)", "x", {"rule"}),
+        ("b @ x / (1 + m @ x)", "(b - m) / (1 + m @ x)", "x", {"rule"}),
+        # a term left out, one place of which comes to nothing; the diagonal of a softmax's Jacobian
+        (SURPRISE, "p * (b - p @ b)", "x", {"penalty"}),
+        ("p = softmax(A @ x); p @ b", "p = softmax(A @ x); A.T @ (p * b - p * b * p)", "x", {"softmax"}),
     ],
 )
 def test_what_is_met_in_losses_that_are_new(loss, answer, X, classes):

@@ -80,10 +80,11 @@ def edits(
     averaged: Sequence[str],
     scalars: Collection[str] = (),
     sizes: Collection[str] = (),
+    softmaxes: Collection[str] = (),
 ) -> Iterator[Edit]:
     """All edits of a text; `names` are those that may stand in it, those of numbers in `scalars`.
 
-    `averaged` are the numbers of samples, `sizes` what a sum may run over.
+    `averaged` are the numbers of samples, `sizes` what a sum may run over, `softmaxes` what is called so.
     """
     found = list(places(text))
     made = {p.token.text for p in found if p.after.text == "=" and not p.inside}
@@ -93,7 +94,7 @@ def edits(
         if place.before.text == "=" and place.inside:
             yield from axes(place)
             continue
-        yield from products(place)
+        yield from products(place, softmaxes)
         yield from signs(place)
         yield from numbers(place, averaged, text, sizes)
         yield from transposes(place)
@@ -106,12 +107,13 @@ def at(token: Token) -> str:
     return f"at column {token.at + 1}"
 
 
-def products(p: Place) -> Iterator[Edit]:
-    """@ for *, and * for @."""
+def products(p: Place, softmaxes: Collection[str]) -> Iterator[Edit]:
+    """@ for *, and * for @; with p = softmax(z) that is a slip in its Jacobian, diag p − ppᵀ."""
     other = {"@": "*", "*": "@"}.get(p.token.text)
     if other:
         what = f"{p.token.text} where {other} belongs, {at(p.token)}"
-        yield Edit("hadamard", 0.95, what, p.token.at, p.token.at + 1, other)
+        label = "softmax" if {p.before.text, p.after.text} & {*softmaxes} else "hadamard"
+        yield Edit(label, 0.95, what, p.token.at, p.token.at + 1, other)
 
 
 def signs(p: Place) -> Iterator[Edit]:

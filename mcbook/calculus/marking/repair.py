@@ -44,7 +44,8 @@ def repaired(answer: str, search: Search) -> list[Repaired]:
     found: dict[tuple[str, Expr], Repaired] = {}
     timed = in_steps(f)
     sizes = {str(k) for s in f.free for k in s.shape if k > 4}  # a 4 may be a number like others
-    for edit in edits(answer, known, averaged, scalars, sizes):
+    softmaxes = {n.name for n in nodes if n.op == "let" and n.args[0].op == "softmax"}
+    for edit in edits(answer, known, averaged, scalars, sizes, softmaxes):
         if edit.label == "time" and not timed:
             edit = edit._replace(label="point")
         E = _read(edit.of(answer), f)

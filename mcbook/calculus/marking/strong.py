@@ -25,7 +25,7 @@ from mcbook.calculus.marking.shapes import explain_shape
 from mcbook.calculus.marking.slips import Slip
 from mcbook.calculus.marking.steps import steps_of
 from mcbook.calculus.marking.sums import not_summed
-from mcbook.calculus.marking.ties import as_written, by_cost, rival_of
+from mcbook.calculus.marking.ties import as_written, by_cost, rival_of, whole_terms_first
 from mcbook.calculus.marking.where import located
 from mcbook.calculus.marking.whole import all_slips
 
@@ -132,10 +132,12 @@ def _hypotheses(
     """The verdicts that fit, in the order in which they are believed."""
     graph, draws, answers = search.graph, search.draws, given.values
     rewritten = list(miswritten(search, answers))
-    single = by_cost(
-        search.explain(answers, 0, 1),
-        alone(search, edited, truths),
-        (x for x in rewritten if len(x.slips) == 1),
+    single = whole_terms_first(
+        by_cost(
+            search.explain(answers, 0, 1),
+            alone(search, edited, truths),
+            (x for x in rewritten if len(x.slips) == 1),
+        )
     )
     if whole := _of_the_whole(answers, truths):
         same = [x for x in single if x.labels == {whole[0]}]

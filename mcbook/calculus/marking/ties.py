@@ -18,6 +18,15 @@ def by_cost(*found: Iterable[Explanation]) -> list[Explanation]:
     return sorted((x for some in found for x in some), key=lambda x: x.cost)
 
 
+def whole_terms_first(found: list[Explanation]) -> list[Explanation]:
+    """A whole term left out before a place in it forgotten, where its other places come to nothing."""
+    if found and found[0].labels == {"one-sided"}:
+        close = (x for x in found if x.labels == {"penalty"} and x.cost <= found[0].cost + 0.1)
+        if term := next(close, None):
+            return [term, *(x for x in found if x is not term)]
+    return found
+
+
 def as_written(found: list[Explanation], given: Given, graph: Graph) -> list[Explanation]:
     """The same, a lost half as a number before one of two places, where the learner wrote a ½."""
     written = as_text(graph.derivation.gradient, graph.derivation.f)

@@ -12,6 +12,7 @@ from mcbook.calculus.marking.graph import Edge, Graph
 from mcbook.calculus.marking.normalisers import normaliser_slips
 from mcbook.calculus.marking.patterns import pattern_slips
 from mcbook.calculus.marking.places import factor_slips, parts_of, place_slips
+from mcbook.calculus.marking.productrule import product_rule_slips
 from mcbook.calculus.marking.scaling import (
     counts,
     lost_factor_slips,
@@ -122,6 +123,7 @@ def all_slips(graph: Graph) -> list[Slip]:
     found += transposes_forgotten(graph)
     found += nothing_handed_back(graph)
     found += one_half_of_each(graph)
+    found += list(product_rule_slips(found, graph))
     return found + list(alike(found, graph))
 
 
