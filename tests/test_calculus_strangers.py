@@ -60,7 +60,7 @@ SIZES = VECTORS | MATRICES
         ("sum(exp(D @ x) - u * (D @ x))", "D.T @ exp(D @ x)", "x", {"penalty"}),
         ("b @ x / sqrt(x @ x + s)", "q = x @ x + s; b / sqrt(q) - (b @ x) * x / q", "x", {"rule"}),
         # u′v′ for (uv)′; a ratio that is lost where its denominator is moved
-        ("sum(x * exp(g * x))", "g * exp(g * x)", "x", {"rule"}),
+        ("b @ (x * exp(g * x))", "b * g * exp(g * x)", "x", {"rule"}),
         ("b @ x / (1 + m @ x)", "(b - m) / (1 + m @ x)", "x", {"rule"}),
         # a term left out, one place of which comes to nothing; the diagonal of a softmax's Jacobian
         (SURPRISE, "p * (b - p @ b)", "x", {"penalty"}),

@@ -26,6 +26,10 @@ def test_the_sentence_and_the_columns():
     text = confusion.summary(RESULT)
     assert "5 wrong answers: 3 judged rightly, 1 given a wrong name" in text
     assert "Recall 60.0%, precision 75.0%" in text
+    part = {"wrong_answers": 4, "recall": 0.5, "precision": 2 / 3}
+    further = confusion.summary(RESULT | {"not_in_the_others": part, "as_functions": part})
+    assert further.startswith(text)
+    assert "(4 are left): 50.0% and 66.7%. Handed in as NumPy functions: 50.0% and 66.7%." in further
     assert confusion.columns_of(RESULT["called"]) == ["factor", "sign", "double", "not explained"]
 
 
