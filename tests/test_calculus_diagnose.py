@@ -167,6 +167,15 @@ def test_jax_as_reference(rng):
     assert diagnose(f, G.T, X, reference=jax.grad(f)).cause == "transposed"
 
 
+def test_what_fits_at_one_point_alone_is_not_believed(rng):
+    """3w is a multiple of 3w² where all entries are equal; as an array that is all that can be known."""
+    cubes, w = (lambda w: (w**3).sum()), np.full(3, 1.2)
+    assert diagnose(cubes, lambda w: 3 * w, w, rng=rng).cause == "unknown"
+    assert diagnose(cubes, 3 * w, w, rng=rng).cause.startswith("factor")
+    assert diagnose(cubes, lambda w: -3 * w**2, w, rng=rng).cause == "sign"
+    assert diagnose(cubes, lambda _: -3 * w**2, w, rng=rng).cause == "sign"  # a constant: known here alone
+
+
 def test_an_unknown_mistake_stays_unknown(rng):
     """No name for random errors: 200 of them, over all hypotheses."""
     for _ in range(200):
