@@ -6,9 +6,7 @@ from mcbook.calculus.engine.algebra import hadamard, times
 from mcbook.calculus.engine.nodes import Expr
 from mcbook.calculus.engine.text import text
 from mcbook.calculus.marking.graph import Edge, Graph
-from mcbook.calculus.marking.slips import Slip
-
-NOT_LOWERED = "the exponent not lowered"  # as the table of `slips` says it
+from mcbook.calculus.marking.slips import NOT_LOWERED, Slip
 
 
 def product_rule_slips(found: Sequence[Slip], graph: Graph) -> Iterator[Slip]:

@@ -41,6 +41,7 @@ Row = tuple[str, float, str, str]  # class, cost, in words, what is written for 
 
 ENTRYWISE = "1/A entry by entry for the inverse"
 OF_LOG = {"R * S", "C * Y", "C * A"}  # 1/z², log z and z for 1/z
+NOT_LOWERED = "the exponent not lowered"
 MULTIPLIED = "multiplied by A where it should be solved with"
 
 TABLE: dict[str, tuple[Row, ...]] = {
@@ -120,7 +121,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "power": (
         ("factor", 1.0, "the exponent in front forgotten", "R / q"),
-        ("rule", 1.0, "the exponent not lowered", "R * A"),
+        ("rule", 1.0, NOT_LOWERED, "R * A"),
         ("rule", 1.1, "the power itself for its derivative", "R * A / p"),
         ("rule", 1.4, "the exponent raised instead of lowered", "R * A * A"),
         ("rule", 1.2, "the root in the denominator to the wrong power", "R / Y_r"),
